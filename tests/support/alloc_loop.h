@@ -1,0 +1,19 @@
+/* alloc_loop.h - drives every out-of-memory path of one operation.
+ *
+ * Use:      static enum err_code build(void *context, struct error *err) { ...make, then free... }
+ *           alloc_loop_check(build, NULL);
+ *
+ * The operation runs again and again with the first, the second, ... allocation failing, until it
+ * gets through without reaching the failing one. Each failing run must return ERR_OOM and leave as
+ * many live blocks as before.
+ */
+#ifndef TESTS_SUPPORT_ALLOC_LOOP_H
+#define TESTS_SUPPORT_ALLOC_LOOP_H
+
+#include "base/error.h"
+
+typedef enum err_code (*alloc_loop_operation)(void *context, struct error *err);
+
+void alloc_loop_check(alloc_loop_operation operation, void *context);
+
+#endif
