@@ -76,8 +76,8 @@ const char *err_text(enum err_code code);
 /* Name of a code as written in the source ("OOM"). Static. */
 const char *err_name(enum err_code code);
 
-/* Fills `err` (a longer text is cut, never overflows) and returns `code`, for `return
- * err_set(...)`. */
+/* Fills `err` and returns `code`, for `return err_set(...)`. A text too long loses its middle, so
+ * that what is said last, the remedy, stays. */
 enum err_code err_set(struct error *err, enum err_code code, const char *fmt, ...) ERR_FORMAT(3, 4);
 
 /* As err_set with ERR_IO, and appends ": " and the text of `errnum` (an errno value). */
@@ -93,6 +93,16 @@ enum err_code err_wrap(struct error *err, enum err_code code, const char *fmt, .
 
 #ifdef __cplusplus
 }
+#endif
+
+#ifdef __clang_analyzer__
+/* The static analyzer reads one file at a time: without this it follows paths on which err_set
+ * reported a failure as ERR_OK. */
+#define err_set(err, failure, ...) \
+    ((void)(err_set)((err), (failure), __VA_ARGS__), (err)->code = (failure))
+#define err_set_errno(err, errnum, ...) \
+    ((void)(err_set_errno)((err), (errnum), __VA_ARGS__), (err)->code = ERR_IO)
+#define err_oom(err, what) ((void)(err_oom)((err), (what)), (err)->code = ERR_OOM)
 #endif
 
 #endif

@@ -44,10 +44,11 @@ void *mem_array(size_t count, size_t item_bytes) {
 }
 
 void *mem_array_zero(size_t count, size_t item_bytes) {
-    if (should_fail()) {
+    size_t bytes = 0; /* checked here too: sanitizers end the process where calloc returns NULL */
+    if (__builtin_mul_overflow(count, item_bytes, &bytes) || should_fail()) {
         return NULL;
     }
-    return count_block(calloc(count > 0 ? count : 1, item_bytes > 0 ? item_bytes : 1));
+    return count_block(calloc(bytes > 0 ? bytes : 1, 1));
 }
 
 void *mem_array_resize(void *block, size_t count, size_t item_bytes) {
@@ -70,6 +71,17 @@ char *mem_strndup(const char *text, size_t bytes) {
         copy[bytes] = '\0';
     }
     return copy;
+}
+
+char *mem_strjoin(const char *first, const char *second) {
+    size_t first_bytes = strlen(first);
+    size_t second_bytes = strlen(second);
+    char *joined = mem_alloc(first_bytes + second_bytes + 1);
+    if (joined) {
+        memcpy(joined, first, first_bytes);
+        memcpy(joined + first_bytes, second, second_bytes + 1);
+    }
+    return joined;
 }
 
 void mem_free(void *block) {

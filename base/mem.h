@@ -36,6 +36,9 @@ void *mem_array_resize(void *block, size_t count, size_t item_bytes);
 char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t bytes);
 
+/* "<first><second>" ("a.json", ".tmp"); NULL on failure. */
+char *mem_strjoin(const char *first, const char *second);
+
 /* mem_free(NULL) does nothing. */
 void mem_free(void *block);
 

@@ -15,7 +15,6 @@
 
 #include "base/mem.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define SCOPED(word) __attribute__((cleanup(word##_scoped_end)))
@@ -34,13 +33,6 @@ static inline void mem_scoped_end(void *variable) {
     void *block = NULL;
     memcpy(&block, variable, sizeof block);
     mem_free(block);
-}
-
-/* For reading only: a writer must see what fclose reports (base/file_atomic.h does). */
-static inline void file_scoped_end(FILE **variable) {
-    if (*variable) {
-        (void)fclose(*variable);
-    }
 }
 
 #endif

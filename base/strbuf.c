@@ -83,9 +83,18 @@ void strbuf_vaddf(struct strbuf *sb, const char *fmt, va_list args) {
     va_copy(measuring, args);
     int count = vsnprintf(NULL, 0, fmt, measuring);
     va_end(measuring);
+    if (count < 0 && sb->failure == ERR_OK) { /* longer than an int can say, or not encodable */
+        sb->failure = ERR_LIMIT;
+    }
     if (count > 0 && reserve(sb, (size_t)count)) {
         (void)vsnprintf(sb->bytes + sb->length, (size_t)count + 1, fmt, args);
         set_length(sb, sb->length + (size_t)count);
+    }
+}
+
+void strbuf_take_failure(struct strbuf *sb, const struct strbuf *part) {
+    if (sb->failure == ERR_OK) {
+        sb->failure = part->failure;
     }
 }
 

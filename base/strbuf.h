@@ -45,6 +45,9 @@ void strbuf_add_repeated(struct strbuf *sb, char c, size_t count);
 void strbuf_addf(struct strbuf *sb, const char *fmt, ...) ERR_FORMAT(2, 3);
 void strbuf_vaddf(struct strbuf *sb, const char *fmt, va_list args) ERR_FORMAT(2, 0);
 
+/* Marks `sb` as failed if `part`, whose text went into it, has failed; so both are checked once. */
+void strbuf_take_failure(struct strbuf *sb, const struct strbuf *part);
+
 /* Cuts to `length` bytes, which must not exceed the present length. */
 void strbuf_truncate(struct strbuf *sb, size_t length);
 

@@ -12,10 +12,13 @@ endif()
 add_library(accord_compiler INTERFACE)
 target_compile_definitions(accord_compiler INTERFACE _POSIX_C_SOURCE=200809L)
 target_include_directories(accord_compiler INTERFACE ${PROJECT_SOURCE_DIR})
+# C functions stay visible: the program exports base and trainer to its tensor half
+# (trainer/lm_module.h). The C++ half hides what it does not export by name.
 # Contraction to fused multiply-add would make results depend on the instruction set chosen.
 target_compile_options(accord_compiler INTERFACE
-  $<$<COMPILE_LANGUAGE:C,CXX>:-ffp-contract=off -fvisibility=hidden ${c_and_cxx_warnings}>
-  $<$<COMPILE_LANGUAGE:C>:${c_warnings}>)
+  $<$<COMPILE_LANGUAGE:C,CXX>:-ffp-contract=off ${c_and_cxx_warnings}>
+  $<$<COMPILE_LANGUAGE:C>:${c_warnings}>
+  $<$<COMPILE_LANGUAGE:CXX>:-fvisibility=hidden>)
 
 if(ACCORD_WERROR)
   target_compile_options(accord_compiler INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:-Werror>)

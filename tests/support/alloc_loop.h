@@ -16,4 +16,8 @@ typedef enum err_code (*alloc_loop_operation)(void *context, struct error *err);
 
 void alloc_loop_check(alloc_loop_operation operation, void *context);
 
+/* As above, for operations on a library that can do without some of its allocations (SQLite's
+ * caches): a failing run may also succeed. */
+void alloc_loop_check_tolerant(alloc_loop_operation operation, void *context);
+
 #endif

@@ -1,5 +1,7 @@
 #include "base/error.h"
 
+#include "base/mem.h"
+#include "base/utf8.h"
 #include "tests/support/test.h"
 
 #include <errno.h>
@@ -26,6 +28,54 @@ static void test_err_set__cuts_a_long_message(void **state) {
     struct error err = ERROR_INIT;
     err_set(&err, ERR_DATA, "%0*d", 2 * ERR_MSG_BYTES, 7);
     assert_int_equal(strlen(err.msg), ERR_MSG_BYTES - 1);
+}
+
+/* 253 bytes of either end fit beside the mark; 'z' stands for a value that is too long. */
+static void check_both_ends(const struct error *err, const char *start, const char *end) {
+    assert_int_equal(strlen(err->msg), ERR_MSG_BYTES - 1);
+    assert_memory_equal(err->msg, start, strlen(start));
+    assert_string_equal(err->msg + strlen(err->msg) - strlen(end), end);
+    assert_non_null(strstr(err->msg, "zzz ... zzz"));
+}
+
+static void test_err_set__keeps_the_remedy_of_a_long_message(void **state) {
+    (void)state;
+    char value[5000];
+    memset(value, 'z', sizeof value);
+    value[sizeof value - 1] = '\0';
+    struct error err = ERROR_INIT;
+    err_set(&err, ERR_USAGE, "unknown option '--%s': 'accord --help' lists the options", value);
+    check_both_ends(&err, "unknown option '--zzz", "zzz': 'accord --help' lists the options");
+    err_set_errno(&err, ENOENT, "cannot open '%s'", value);
+    check_both_ends(&err, "cannot open 'zzz", "zzz': No such file or directory");
+    err_set(&err, ERR_CONFIG, "expected object");
+    err_wrap(&err, ERR_CONFIG, "config '%s'", value);
+    check_both_ends(&err, "config 'zzz", "zzz': expected object");
+}
+
+static void test_err_set__cuts_between_code_points(void **state) {
+    (void)state;
+    char value[5001]; /* U+20AC, 3 bytes each, at every offset that the cuts can meet */
+    for (size_t i = 0; i + 3 < sizeof value; i += 3) {
+        memcpy(value + i, "\xE2\x82\xAC", 4);
+    }
+    for (int offset = 0; offset < 3; offset++) {
+        struct error err = ERROR_INIT;
+        err_set(&err, ERR_DATA, "%.*s%s", offset, "ab", value);
+        assert_int_equal(utf8_find_invalid(err.msg, strlen(err.msg)), strlen(err.msg));
+        assert_true(strlen(err.msg) >= ERR_MSG_BYTES - 5);
+    }
+}
+
+static void test_err_set__without_memory_keeps_the_start(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    mem_fail_nth(1);
+    err_set(&err, ERR_DATA, "start %0*d", 2 * ERR_MSG_BYTES, 7);
+    assert_true(mem_fail_reached());
+    mem_fail_nth(0);
+    assert_int_equal(strlen(err.msg), ERR_MSG_BYTES - 1);
+    assert_memory_equal(err.msg, "start 000", 9);
 }
 
 static void test_err_set_errno__names_the_reason(void **state) {
@@ -69,6 +119,9 @@ int main(void) {
         cmocka_unit_test(test_err_text__known_and_unknown_codes),
         cmocka_unit_test(test_err_set__formats_and_returns_the_code),
         cmocka_unit_test(test_err_set__cuts_a_long_message),
+        cmocka_unit_test(test_err_set__keeps_the_remedy_of_a_long_message),
+        cmocka_unit_test(test_err_set__cuts_between_code_points),
+        cmocka_unit_test(test_err_set__without_memory_keeps_the_start),
         cmocka_unit_test(test_err_set_errno__names_the_reason),
         cmocka_unit_test(test_err_wrap__puts_context_in_front),
         cmocka_unit_test(test_err_wrap__leaves_success_alone),

@@ -39,6 +39,19 @@ static void test_mem_strndup__terminates(void **state) {
     mem_free(copy);
 }
 
+static void test_mem_strjoin__joins_and_terminates(void **state) {
+    (void)state;
+    char *joined = mem_strjoin("a.json", ".tmp");
+    assert_string_equal(joined, "a.json.tmp");
+    mem_free(joined);
+    joined = mem_strjoin("", "");
+    assert_string_equal(joined, "");
+    mem_free(joined);
+    mem_fail_nth(1);
+    assert_null(mem_strjoin("a", "b"));
+    mem_fail_nth(0);
+}
+
 static void test_mem_fail_nth__fails_that_one_only(void **state) {
     (void)state;
     int64_t live = mem_live_blocks();
@@ -86,6 +99,7 @@ int main(void) {
         cmocka_unit_test(test_mem_array_zero__is_zero),
         cmocka_unit_test(test_mem_array_resize__keeps_contents_and_survives_failure),
         cmocka_unit_test(test_mem_strndup__terminates),
+        cmocka_unit_test(test_mem_strjoin__joins_and_terminates),
         cmocka_unit_test(test_mem_fail_nth__fails_that_one_only),
         cmocka_unit_test(test_mem_grown_capacity__grows_by_half),
         cmocka_unit_test(test_scoped__frees_what_is_not_moved),

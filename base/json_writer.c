@@ -1,0 +1,239 @@
+/* json_writer.c - see json_writer.h.
+ *
+ * The structure is tracked after a failure too, so misuse is found in every run, not only in those
+ * that go well.
+ */
+#include "base/json_writer.h"
+
+#include "base/invariant.h"
+#include "base/utf8.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- failures --- */
+
+static ERR_FORMAT(2, 3) void fail(struct json_writer *w, const char *fmt, ...) {
+    if (w->failure.code != ERR_OK || w->out->failure != ERR_OK) {
+        return;
+    }
+    va_list args;
+    va_start(args, fmt);
+    char message[ERR_MSG_BYTES];
+    (void)vsnprintf(message, sizeof message, fmt, args);
+    va_end(args);
+    (void)err_set(&w->failure, ERR_DATA, "cannot write JSON: %s", message);
+    if (w->key_length > 0) {
+        char key[UTF8_EXCERPT_BYTES];
+        (void)utf8_excerpt(w->out->bytes + w->key_start, w->key_length, key);
+        (void)err_set(&w->failure, ERR_DATA, "cannot write JSON: '%s': %s", key, message);
+    }
+}
+
+/* --- structure --- */
+
+static bool in_object(const struct json_writer *w) {
+    return w->depth > 0 && w->is_object[w->depth - 1];
+}
+
+static void new_line(struct json_writer *w) {
+    if (w->layout == JSON_INDENTED) {
+        strbuf_add_char(w->out, '\n');
+        strbuf_add_repeated(w->out, ' ', 2 * (size_t)w->depth);
+    }
+}
+
+/* What stands before a key or an array element. */
+static void separate(struct json_writer *w) {
+    if (!w->container_empty) {
+        strbuf_add_char(w->out, ',');
+    }
+    w->container_empty = false;
+    new_line(w);
+}
+
+static void begin_value(struct json_writer *w) {
+    ASSERT(!w->complete);
+    if (in_object(w)) {
+        ASSERT(w->key_pending);
+        w->key_pending = false;
+    } else if (w->depth > 0) {
+        separate(w);
+    }
+}
+
+static void end_value(struct json_writer *w) {
+    w->complete = w->depth == 0;
+}
+
+static void begin_container(struct json_writer *w, bool is_object) {
+    begin_value(w);
+    ASSERT_LT(w->depth, JSON_DEPTH_CAP);
+    w->is_object[w->depth++] = is_object;
+    w->container_empty = true;
+    strbuf_add_char(w->out, is_object ? '{' : '[');
+}
+
+static void end_container(struct json_writer *w, bool is_object) {
+    ASSERT_LT(0, w->depth);
+    ASSERT_EQ(in_object(w), is_object);
+    ASSERT(!w->key_pending);
+    w->depth--;
+    if (!w->container_empty) {
+        new_line(w);
+    }
+    strbuf_add_char(w->out, is_object ? '}' : ']');
+    w->container_empty = false;
+    w->key_length = 0;
+    end_value(w);
+}
+
+void json_write_object_begin(struct json_writer *w) {
+    begin_container(w, true);
+}
+
+void json_write_object_end(struct json_writer *w) {
+    end_container(w, true);
+}
+
+void json_write_array_begin(struct json_writer *w) {
+    begin_container(w, false);
+}
+
+void json_write_array_end(struct json_writer *w) {
+    end_container(w, false);
+}
+
+/* --- text --- */
+
+static bool needs_escape(char c) {
+    return c == '"' || c == '\\' || (unsigned char)c < 0x20;
+}
+
+static void add_escaped(struct strbuf *out, char c) {
+    static const char plain[] = "\"\\\b\f\n\r\t";
+    static const char letters[] = "\"\\bfnrt";
+    const char *found = strchr(plain, c);
+    if (found) {
+        strbuf_addf(out, "\\%c", letters[found - plain]);
+    } else {
+        strbuf_addf(out, "\\u%04x", (unsigned)c);
+    }
+}
+
+static void add_quoted(struct json_writer *w, const char *bytes, size_t count) {
+    size_t invalid = utf8_find_invalid(bytes, count);
+    const char *nul = memchr(bytes, '\0', count);
+    if (invalid < count) {
+        fail(w, "invalid UTF-8 at byte %zu of a string", invalid);
+    } else if (nul) {
+        fail(w, "NUL at byte %zu of a string", (size_t)(nul - bytes));
+    }
+    if (w->failure.code != ERR_OK) {
+        return;
+    }
+    strbuf_add_char(w->out, '"');
+    size_t plain_start = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (needs_escape(bytes[i])) {
+            strbuf_add_bytes(w->out, bytes + plain_start, i - plain_start);
+            add_escaped(w->out, bytes[i]);
+            plain_start = i + 1;
+        }
+    }
+    strbuf_add_bytes(w->out, bytes + plain_start, count - plain_start);
+    strbuf_add_char(w->out, '"');
+}
+
+void json_write_key(struct json_writer *w, const char *key) {
+    ASSERT(in_object(w));
+    ASSERT(!w->key_pending);
+    separate(w);
+    w->key_length = 0;
+    size_t start = w->out->length;
+    add_quoted(w, key, strlen(key));
+    if (w->failure.code == ERR_OK && w->out->failure == ERR_OK) {
+        w->key_start = start + 1;
+        w->key_length = w->out->length - start - 2;
+    }
+    strbuf_add(w->out, w->layout == JSON_INDENTED ? ": " : ":");
+    w->key_pending = true;
+}
+
+void json_write_string(struct json_writer *w, const char *text) {
+    json_write_string_bytes(w, text, strlen(text));
+}
+
+void json_write_string_bytes(struct json_writer *w, const char *bytes, size_t count) {
+    begin_value(w);
+    add_quoted(w, bytes, count);
+    end_value(w);
+}
+
+/* --- numbers and literals --- */
+
+static void write_literal(struct json_writer *w, const char *text) {
+    begin_value(w);
+    strbuf_add(w->out, text);
+    end_value(w);
+}
+
+void json_write_i64(struct json_writer *w, int64_t value) {
+    bool exact = value >= -JSON_INT_MAX && value <= JSON_INT_MAX;
+    begin_value(w);
+    strbuf_addf(w->out, exact ? "%" PRId64 : "\"%" PRId64 "\"", value);
+    end_value(w);
+}
+
+void json_write_u64(struct json_writer *w, uint64_t value) {
+    bool exact = value <= (uint64_t)JSON_INT_MAX;
+    begin_value(w);
+    strbuf_addf(w->out, exact ? "%" PRIu64 : "\"%" PRIu64 "\"", value);
+    end_value(w);
+}
+
+void json_write_f64(struct json_writer *w, double value) {
+    if (!isfinite(value)) {
+        fail(w, "%s is not a JSON number", isnan(value) ? "nan" : value > 0.0 ? "inf" : "-inf");
+        value = 0.0;
+    }
+    char text[JSON_F64_BYTES];
+    write_literal(w, json_format_f64(value, text));
+}
+
+void json_write_f64_or_null(struct json_writer *w, double value) {
+    if (isfinite(value)) {
+        json_write_f64(w, value);
+    } else {
+        json_write_null(w);
+    }
+}
+
+void json_write_bool(struct json_writer *w, bool value) {
+    write_literal(w, value ? "true" : "false");
+}
+
+void json_write_null(struct json_writer *w) {
+    write_literal(w, "null");
+}
+
+enum err_code json_writer_finish(struct json_writer *w, struct error *err) {
+    ASSERT(w->complete);
+    TRY(strbuf_check(w->out, "JSON text", err));
+    return w->failure.code == ERR_OK ? ERR_OK : err_set(err, w->failure.code, "%s", w->failure.msg);
+}
+
+const char *json_format_f64(double value, char out[JSON_F64_BYTES]) {
+    ASSERT(isfinite(value));
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(out, JSON_F64_BYTES, "%.*g", digits, value);
+        if (strtod(out, NULL) == value) {
+            break;
+        }
+    }
+    return out;
+}
