@@ -1,0 +1,261 @@
+/* db.c - connections, transactions, checks and copies: see db.h. */
+#include "base/db.h"
+
+#include "base/db_internal.h"
+#include "base/file.h"
+#include "base/file_lock.h"
+#include "base/invariant.h"
+#include "base/mem.h"
+#include "base/scoped.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#define IN_MEMORY ":memory:"
+
+/* The cache is in KiB when negative: 64 MiB. Pages beyond it are mapped, up to 256 MiB. A file from
+ * elsewhere may not run functions with side effects from its schema (trusted_schema). */
+static const char pragmas_all[] = "PRAGMA foreign_keys=ON;"
+                                  "PRAGMA temp_store=MEMORY;"
+                                  "PRAGMA cache_size=-65536;"
+                                  "PRAGMA mmap_size=268435456;"
+                                  "PRAGMA trusted_schema=OFF;"
+                                  "PRAGMA cell_size_check=ON;";
+static const char pragmas_durable[] = "PRAGMA synchronous=FULL;";
+static const char pragmas_normal[] = "PRAGMA synchronous=NORMAL;";
+
+/* --- opening --- */
+
+static enum err_code take_write_lock(struct db *db, struct error *err) {
+    db->lock_path = mem_strjoin(db->path, "-lock");
+    if (!db->lock_path) {
+        return err_oom(err, "a database lock");
+    }
+    TRY(file_lock_open(db->lock_path, &db->lock_fd, err));
+    if (db->lock_fd < 0) {
+        return err_set(err, ERR_IO,
+                       "'%s' is open for writing in another process; let it finish first",
+                       db->path);
+    }
+    return ERR_OK;
+}
+
+static int trace_statement(unsigned kind, void *context, void *handle, void *nanoseconds) {
+    const struct db *db = context;
+    const char *sql = kind == SQLITE_TRACE_PROFILE ? sqlite3_sql(handle) : NULL;
+    if (sql) {
+        char excerpt[DB_EXCERPT_BYTES];
+        sqlite3_int64 ns = 0;
+        memcpy(&ns, nanoseconds, sizeof ns);
+        log_trace(db->log, LOG_TRACE_SQL, "%.3f ms %s", (double)ns / 1e6, db_excerpt(sql, excerpt));
+    }
+    return 0;
+}
+
+static enum err_code open_handle(struct db *db, enum db_mode mode, struct error *err) {
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    flags |= mode == DB_MODE_READ_ONLY ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+    flags |= mode == DB_MODE_CREATE ? SQLITE_OPEN_CREATE : 0;
+    int result = sqlite3_open_v2(db->path, &db->handle, flags, NULL);
+    return result == SQLITE_OK ? ERR_OK : db_fail(db, result, NULL, err);
+}
+
+/* What is a switch of the connection rather than a pragma: a damaged or hostile schema cannot be
+ * edited through SQL, and "a misspelt name" in double quotes is an error instead of a text. */
+static enum err_code configure_handle(struct db *db, const struct db_options *options,
+                                      struct error *err) {
+    static const struct {
+        int option, value;
+    } switches[] = {
+        {SQLITE_DBCONFIG_DEFENSIVE, 1},
+        {SQLITE_DBCONFIG_DQS_DML, 0},
+        {SQLITE_DBCONFIG_DQS_DDL, 0},
+    };
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
+        int result =
+            sqlite3_db_config(db->handle, switches[i].option, switches[i].value, (int *)NULL);
+        if (result != SQLITE_OK) {
+            return db_fail(db, result, NULL, err);
+        }
+    }
+    (void)sqlite3_busy_timeout(db->handle, (int)options->busy_ms);
+    if (log_traces(db->log, LOG_TRACE_SQL)) {
+        (void)sqlite3_trace_v2(db->handle, SQLITE_TRACE_PROFILE, trace_statement, db);
+    }
+    return ERR_OK;
+}
+
+/* A write-ahead log lets readers read while we write. Where the file system cannot have one SQLite
+ * keeps its rollback journal: slower, as safe. The mode is written into the file, so it must be
+ * ours by now. */
+static enum err_code prepare_writing(struct db *db, bool durable, struct error *err) {
+    TRY(db_run_script(db, "PRAGMA journal_mode=WAL", err));
+    return db_run_script(db, durable ? pragmas_durable : pragmas_normal, err);
+}
+
+static enum err_code open_into(struct db *db, const struct db_options *options, struct error *err) {
+    db->lock_fd = -1;
+    if (options->path[0] == '\0') { /* for SQLite, a file that is gone once closed */
+        return err_set(err, ERR_IO, "the path of a database is empty");
+    }
+    db->log = options->log;
+    db->busy_ms = options->busy_ms;
+    db->read_only = options->mode == DB_MODE_READ_ONLY;
+    db->path = mem_strdup(options->path);
+    if (!db->path) {
+        return err_oom(err, "a database");
+    }
+    if (!db->read_only && strcmp(db->path, IN_MEMORY) != 0) {
+        TRY(take_write_lock(db, err));
+    }
+    TRY(open_handle(db, options->mode, err));
+    TRY(configure_handle(db, options, err));
+    TRY(db_run_script(db, pragmas_all, err));
+    int64_t version = 0;
+    TRY(db_schema_check(db, options->schema, options->mode, &version, err));
+    if (db->read_only) {
+        return ERR_OK;
+    }
+    TRY(prepare_writing(db, options->durable, err));
+    return db_schema_migrate(db, options->schema, version, err);
+}
+
+enum err_code db_open(const struct db_options *options, struct db **out_db, struct error *err) {
+    ASSERT(options->busy_ms >= 0 && options->busy_ms <= INT32_MAX);
+    TRY(db_memory_start(err));
+    SCOPED(db) struct db *db = mem_array_zero(1, sizeof *db);
+    if (!db) {
+        return err_oom(err, "a database");
+    }
+    TRY(open_into(db, options, err));
+    *out_db = MOVE(db);
+    return ERR_OK;
+}
+
+void db_close(struct db *db) {
+    if (!db) {
+        return;
+    }
+    int result = sqlite3_close(db->handle); /* the last connection moves the log into the file */
+    ASSERT(result == SQLITE_OK);            /* a statement was left open */
+    if (db->lock_path) {
+        file_lock_close(&db->lock_fd, db->lock_path);
+    }
+    mem_free(db->lock_path);
+    mem_free(db->path);
+    mem_free(db);
+}
+
+/* --- transactions --- */
+
+enum err_code db_tx_open(struct db *db, struct db_tx *out, struct error *err) {
+    TRY(db_run_script(db, db->read_only ? "BEGIN" : "BEGIN IMMEDIATE", err));
+    out->db = db;
+    return ERR_OK;
+}
+
+enum err_code db_tx_commit(struct db_tx *tx, struct error *err) {
+    ASSERT(tx->db);
+    TRY(db_run_script(tx->db, "COMMIT", err));
+    tx->db = NULL;
+    return ERR_OK;
+}
+
+void db_tx_close(struct db_tx *tx) {
+    /* Some failures (a full disk, no memory) have made SQLite roll back already. */
+    if (tx->db && !sqlite3_get_autocommit(tx->db->handle)) {
+        struct error ignored = ERROR_INIT;
+        enum err_code code = db_run_script(tx->db, "ROLLBACK", &ignored);
+        (void)code; /* what is not committed is not there, whether this works or not */
+    }
+    tx->db = NULL;
+}
+
+/* --- checks and copies --- */
+
+/* The first row of a check; its first column is a text that says what is wrong, or "ok". */
+static enum err_code check_rows(struct db *db, const char *sql, const char *what,
+                                struct error *err) {
+    SCOPED(db_stmt) struct db_stmt *stmt = NULL;
+    TRY(db_stmt_open(db, sql, &stmt, err));
+    bool has_row = false;
+    TRY(db_stmt_step(stmt, &has_row, err));
+    if (!has_row) {
+        return ERR_OK;
+    }
+    const char *text = NULL;
+    size_t count = 0;
+    TRY(db_column_text(stmt, 0, &text, &count, err));
+    if (strcmp(text, "ok") == 0) {
+        return ERR_OK;
+    }
+    char excerpt[DB_EXCERPT_BYTES];
+    return err_set(err, ERR_DATA, "'%s' is damaged: %s '%s'", db->path, what,
+                   db_excerpt(text, excerpt));
+}
+
+enum err_code db_check_integrity(struct db *db, struct error *err) {
+    TRY(check_rows(db, "PRAGMA integrity_check(1)", "integrity check says", err));
+    return check_rows(db, "PRAGMA foreign_key_check",
+                      "a row refers to one that is missing, in table", err);
+}
+
+static enum err_code vacuum_into(struct db *db, const char *path, struct error *err) {
+    SCOPED(db_stmt) struct db_stmt *stmt = NULL;
+    TRY(db_stmt_open(db, "VACUUM INTO ?1", &stmt, err));
+    db_bind_text(stmt, 1, path, strlen(path));
+    return db_stmt_run(stmt, err);
+}
+
+/* SQLite does not sync what VACUUM INTO writes. */
+static enum err_code sync_path(const char *path, struct error *err) {
+    SCOPED(file_fd) int fd = -1;
+    TRY(file_open(path, O_RDWR, &fd, err));
+    return file_sync(fd, path, err);
+}
+
+/* A log beside the target is of a database that is open or was killed, perhaps this one: SQLite
+ * would play it into the copy and so damage it. */
+static enum err_code check_no_log(const char *path, const char *suffix, struct error *err) {
+    SCOPED(mem) char *log_path = mem_strjoin(path, suffix);
+    if (!log_path) {
+        return err_oom(err, "a file name");
+    }
+    if (file_exists(log_path)) {
+        return err_set(err, ERR_IO,
+                       "the database there is in use, or was not closed ('%s' is there): choose "
+                       "another name",
+                       log_path);
+    }
+    return ERR_OK;
+}
+
+static enum err_code copy_through(struct db *db, const char *tmp_path, const char *path,
+                                  struct error *err) {
+    TRY(check_no_log(path, "-wal", err));
+    TRY(check_no_log(path, "-journal", err));
+    TRY(check_no_log(path, "-lock", err)); /* a writer of ours, whatever its log */
+    TRY(file_remove(tmp_path, err));       /* of a killed copy; VACUUM INTO wants a new file */
+    TRY(vacuum_into(db, tmp_path, err));
+    TRY(sync_path(tmp_path, err));
+    TRY(file_rename(tmp_path, path, err));
+    return file_sync_folder_of(path, err);
+}
+
+enum err_code db_copy(struct db *db, const char *path, struct error *err) {
+    SCOPED(mem) char *tmp_path = mem_strjoin(path, ".tmp");
+    if (!tmp_path) {
+        return err_oom(err, "a file name");
+    }
+    enum err_code code = copy_through(db, tmp_path, path, err);
+    if (code != ERR_OK) {
+        struct error ignored = ERROR_INIT;
+        enum err_code removed = file_remove(tmp_path, &ignored);
+        (void)removed; /* the first failure is the one to tell */
+    }
+    return err_wrap(err, code, "copy to '%s'", path);
+}
+
+const char *db_library_version(void) {
+    return sqlite3_libversion();
+}
