@@ -1,0 +1,185 @@
+/* The CUDA twins against the CPU kernels: the same bits. Skipped, and reported so, where no device
+ * is found. */
+#include "base/mem.h"
+#include "base/rng.h"
+#include "base/scoped.h"
+#include "tensor/kernels/kernel_adamw.h"
+#include "tensor/kernels/kernel_norm.h"
+#include "tensor/kernels/kernel_random.h"
+#include "tests/support/kernel_ways.h"
+#include "tests/support/test.h"
+
+#include <cuda_runtime_api.h>
+#include <math.h>
+
+static const struct kernel_cpu cpu = {.threads = 2};
+
+/* Device copies of host arrays, freed by the teardown whatever the test does. */
+#define DEVICE_ARRAYS 8
+
+struct device {
+    void *arrays[DEVICE_ARRAYS];
+    int count;
+};
+
+static int device_setup(void **state) {
+    static struct device device;
+    device = (struct device){.count = 0};
+    *state = &device;
+    return 0;
+}
+
+static int device_teardown(void **state) {
+    struct device *device = *state;
+    for (int i = 0; i < device->count; i++) {
+        (void)cudaFree(device->arrays[i]);
+    }
+    return 0;
+}
+
+static void skip_without_device(void) {
+    int count = 0;
+    cudaError_t status = cudaGetDeviceCount(&count);
+    if (status != cudaSuccess || count == 0) {
+        print_message("skipped, no CUDA device: %s\n", cudaGetErrorString(status));
+        skip();
+    }
+}
+
+static void *to_device(struct device *device, const void *host, size_t bytes) {
+    void *copy = NULL;
+    assert_int_equal(cudaMalloc(&copy, bytes), cudaSuccess);
+    assert_true(device->count < DEVICE_ARRAYS);
+    device->arrays[device->count++] = copy;
+    assert_int_equal(cudaMemcpy(copy, host, bytes, cudaMemcpyHostToDevice), cudaSuccess);
+    return copy;
+}
+
+/* Waits for the kernels before. */
+static void assert_same_on_device(const void *device, const void *expected, size_t bytes) {
+    SCOPED(mem) void *copy = mem_alloc(bytes);
+    assert_int_equal(cudaMemcpy(copy, device, bytes, cudaMemcpyDeviceToHost), cudaSuccess);
+    assert_memory_equal(copy, expected, bytes);
+}
+
+static float *draw(int64_t item, int64_t n, float low, float high) {
+    float *values = mem_array((size_t)n, sizeof *values);
+    struct rng rng = rng_stream(1, RNG_TEST, n, item);
+    for (int64_t i = 0; i < n; i++) {
+        values[i] = low + (high - low) * rng_uniform_f32(&rng);
+    }
+    return values;
+}
+
+static void check_adamw(struct device *device, int64_t n) {
+    struct error err = ERROR_INIT;
+    size_t bytes = (size_t)n * sizeof(float);
+    SCOPED(mem) float *param = draw(0, n, -1.0F, 1.0F);
+    SCOPED(mem) float *grad = draw(1, n, -0.1F, 0.1F);
+    SCOPED(mem) float *exp_avg = draw(2, n, -0.1F, 0.1F);
+    SCOPED(mem) float *exp_avg_sq = draw(3, n, 0.0F, 0.01F);
+    SCOPED(mem) uint16_t *param_bf16 = mem_array_zero((size_t)n, sizeof *param_bf16);
+    struct kernel_adamw_args args = {
+        .param = param,
+        .grad = grad,
+        .exp_avg = exp_avg,
+        .exp_avg_sq = exp_avg_sq,
+        .param_bf16 = param_bf16,
+        .n = n,
+        .step = 3,
+        .lr = 1e-3,
+        .beta1 = 0.9,
+        .beta2 = 0.999,
+        .eps = 1e-8,
+        .weight_decay = 0.1,
+        .grad_scale = 0.7,
+    };
+    struct kernel_adamw_args on_device = args;
+    on_device.param = to_device(device, param, bytes);
+    on_device.grad = to_device(device, grad, bytes);
+    on_device.exp_avg = to_device(device, exp_avg, bytes);
+    on_device.exp_avg_sq = to_device(device, exp_avg_sq, bytes);
+    on_device.param_bf16 = to_device(device, param_bf16, bytes / 2);
+    kernel_adamw_cpu(&args, cpu);
+    assert_ok(kernel_adamw_cuda(&on_device, NULL, &err), &err);
+    assert_same_on_device(on_device.param, param, bytes);
+    assert_same_on_device(on_device.exp_avg, exp_avg, bytes);
+    assert_same_on_device(on_device.exp_avg_sq, exp_avg_sq, bytes);
+    assert_same_on_device(on_device.param_bf16, param_bf16, bytes / 2);
+}
+
+static void test_kernel_adamw_cuda__same_bits_as_the_cpu(void **state) {
+    skip_without_device();
+    for (int s = 0; s < KERNEL_WAYS_SIZES; s++) {
+        check_adamw(*state, kernel_ways_sizes[s]);
+        (void)device_teardown(state);
+        (void)device_setup(state);
+    }
+}
+
+static void check_norm(struct device *device, const float *x, int64_t n) {
+    struct error err = ERROR_INIT;
+    size_t scratch_bytes = kernel_norm_scratch(n) * sizeof(double);
+    SCOPED(mem) double *scratch = mem_alloc(scratch_bytes);
+    struct kernel_norm_args args = {.x = x, .n = n, .scratch = scratch};
+    struct kernel_norm_result expected;
+    struct kernel_norm_result got;
+    kernel_norm_cpu(&args, cpu, &expected);
+    args.x = to_device(device, x, (size_t)n * sizeof *x);
+    args.scratch = to_device(device, scratch, scratch_bytes);
+    assert_ok(kernel_norm_cuda(&args, NULL, &got, &err), &err);
+    assert_int_equal(got.nonfinite_count, expected.nonfinite_count);
+    assert_int_equal(got.nonfinite_first, expected.nonfinite_first);
+    if (expected.nonfinite_count == 0) {
+        assert_memory_equal(&got.sum_sq, &expected.sum_sq, sizeof(double));
+    } else {
+        assert_true(isfinite(got.sum_sq) == 0);
+    }
+}
+
+static void test_kernel_norm_cuda__same_bits_as_the_cpu(void **state) {
+    skip_without_device();
+    for (int s = 0; s < KERNEL_WAYS_SIZES; s++) {
+        int64_t n = kernel_ways_sizes[s];
+        SCOPED(mem) float *x = draw(4, n, -3.0F, 3.0F);
+        check_norm(*state, x, n);
+        x[n / 2] = INFINITY;
+        x[n - 1] = NAN;
+        check_norm(*state, x, n);
+        (void)device_teardown(state);
+        (void)device_setup(state);
+    }
+}
+
+static void test_kernel_random_cuda__same_bits_as_the_cpu(void **state) {
+    skip_without_device();
+    enum { N = 10001 };
+    struct error err = ERROR_INIT;
+    struct rng rng = rng_stream(6, RNG_TEST, 0, 0);
+    SCOPED(mem) float *expected = mem_array_zero(N, sizeof *expected);
+    struct kernel_random_args on_device = {.out = to_device(*state, expected, N * sizeof *expected),
+                                           .n = N};
+    for (int used = 0; used < 6; used++) {
+        on_device.rng = rng;
+        struct kernel_random_args args = {.out = expected, .n = N, .rng = rng};
+        kernel_random_uniform_cpu(&args, cpu);
+        assert_ok(kernel_random_uniform_cuda(&on_device, NULL, &err), &err);
+        assert_same_on_device(on_device.out, expected, N * sizeof *expected);
+        kernel_random_normal_cpu(&args, cpu);
+        assert_ok(kernel_random_normal_cuda(&on_device, NULL, &err), &err);
+        assert_same_on_device(on_device.out, expected, N * sizeof *expected);
+        (void)rng_u32(&rng);
+    }
+}
+
+#define DEVICE_TEST(function) \
+    cmocka_unit_test_setup_teardown(function, device_setup, device_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        DEVICE_TEST(test_kernel_adamw_cuda__same_bits_as_the_cpu),
+        DEVICE_TEST(test_kernel_norm_cuda__same_bits_as_the_cpu),
+        DEVICE_TEST(test_kernel_random_cuda__same_bits_as_the_cpu),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
