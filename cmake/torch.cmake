@@ -32,7 +32,8 @@ string(REGEX MATCH "#define TORCH_VERSION[ \\\n]+\"([0-9.]+)" version_line "${ve
 set(torch_version "${CMAKE_MATCH_1}")
 if(NOT torch_version STREQUAL ACCORD_TORCH_VERSION)
   message(FATAL_ERROR "libtorch in '${ACCORD_TORCH_DIR}' is version ${torch_version}, and accord "
-    "is written for ${ACCORD_TORCH_VERSION}: unset ACCORD_TORCH_DIR and run 'bash scripts/setup.sh'")
+    "is written for ${ACCORD_TORCH_VERSION}: unset ACCORD_TORCH_DIR and run "
+    "'bash scripts/setup.sh'")
 endif()
 
 function(accord_import_torch target library)
@@ -45,7 +46,6 @@ endfunction()
 accord_import_torch(torch_c10 libc10.so)
 accord_import_torch(torch_cpu libtorch_cpu.so)
 accord_import_torch(torch_c10_cuda libc10_cuda.so)
-accord_import_torch(torch_cuda libtorch_cuda.so)
 
 add_library(torch::cpu INTERFACE IMPORTED GLOBAL)
 target_link_libraries(torch::cpu INTERFACE torch_cpu torch_c10)
@@ -54,6 +54,14 @@ target_include_directories(torch::cpu SYSTEM INTERFACE
 # libtorch_cpu needs libcupti and libcudart, which ldconfig does not know.
 target_link_options(torch::cpu INTERFACE
   "LINKER:-rpath-link,${ACCORD_TORCH_DIR}/../nvidia/cu13/lib")
+
+# Needed for what loading it registers, so the linker must not drop it as unused. What it needs
+# itself is a whole CUDA installation, and that of the machine it will run on.
+add_library(torch::cuda INTERFACE IMPORTED GLOBAL)
+target_link_libraries(torch::cuda INTERFACE torch::cpu torch_c10_cuda)
+target_link_options(torch::cuda INTERFACE
+  "LINKER:--no-as-needed,${ACCORD_TORCH_DIR}/lib/libtorch_cuda.so,--as-needed"
+  "LINKER:--allow-shlib-undefined")
 
 # An executable or module that links torch must find the system's libgomp before the wheel's older
 # copy, or two OpenMP runtimes share the process.

@@ -1,0 +1,60 @@
+/* tt_params_internal.hpp - the parameter store as its own files see it. Layout: tt_params.h. */
+#ifndef TENSOR_TT_PARAMS_INTERNAL_HPP
+#define TENSOR_TT_PARAMS_INTERNAL_HPP
+
+#include "tensor/tt_internal.hpp"
+
+#include <string>
+#include <vector>
+
+namespace tt {
+
+/* A handle whose home is a store; released with its entry. */
+struct handle_deleter {
+    void operator()(tt_tensor *a) const {
+        delete_handle(a);
+    }
+};
+using owned_handle = std::unique_ptr<tt_tensor, handle_deleter>;
+
+struct param_entry {
+    std::string name;
+    tt_param_spec spec; /* its name is NULL: see `name` */
+    int64_t offset = 0; /* elements into the flat buffers; trainable only */
+    owned_handle value = {};
+    owned_handle grad = {}; /* NULL when frozen */
+};
+
+/* Where elements of one weight-decay setting lie in the flat buffers. */
+struct flat_range {
+    int64_t start;
+    int64_t count;
+};
+
+/* The number of elements, or -1 when it is negative or overflows. */
+int64_t element_count(const tt_shape &shape);
+
+/* The window of a flat buffer that belongs to a trainable parameter, in its shape. */
+at::Tensor flat_window(const at::Tensor &flat, const param_entry &entry);
+
+} // namespace tt
+
+struct tt_params {
+    tt_device device;
+    bool allocated = false;
+    std::vector<tt::param_entry> entries = {}; /* in order of declaration */
+    at::Tensor values = {};                    /* [flat elements] f32 */
+    at::Tensor grads = {};                     /* [flat elements] f32 */
+    tt::flat_range decayed = {};
+    tt::flat_range plain = {};
+};
+
+struct tt_adamw {
+    tt_params *params; /* borrowed; outlives the optimiser */
+    tt_adamw_config config;
+    at::Tensor exp_avg; /* laid out as params->values */
+    at::Tensor exp_avg_sq;
+    int64_t steps_done;
+};
+
+#endif
