@@ -1,0 +1,23 @@
+/* lm_functions.h - the command functions of the tensor half, listed in lm_entry.c.
+ *
+ * Threads:  main thread.
+ */
+#ifndef TRAINER_LM_FUNCTIONS_H
+#define TRAINER_LM_FUNCTIONS_H
+
+#include "trainer/command.h"
+
+/* Name as in `lm_function` of the command's table entry, and the function. */
+#define LM_FUNCTIONS(X)                 \
+    X("bench adamw", bench_adamw_run)   \
+    X("bench scope", bench_scope_run)   \
+    X("bench one-op", bench_one_op_run) \
+    X("demo", demo_run)                 \
+    X("doctor", lm_doctor_run)
+
+#define LM_FUNCTION_DECLARE(name, function) \
+    enum err_code function(struct run *run, const struct command_args *args, struct error *err);
+LM_FUNCTIONS(LM_FUNCTION_DECLARE)
+#undef LM_FUNCTION_DECLARE
+
+#endif

@@ -1,0 +1,105 @@
+/* main.c - the program: from the command line to a command, and from its error to an exit status.
+ */
+#include "base/scoped.h"
+#include "trainer/command_help.h"
+#include "trainer/command_parse.h"
+#include "trainer/command_table.h"
+#include "trainer/exit_status.h"
+#include "trainer/lm_module.h"
+#include "trainer/run.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
+#include <signal.h>
+#include <string.h>
+
+/* Keeps large blocks in the heap and the heap mapped. Otherwise glibc maps every result tensor
+ * above its threshold afresh, and each of its pages faults: three times the time of a 64 MiB sum.
+ * One arena, since other threads' arenas would still map large blocks (glibc 2.36). */
+static void tune_allocator(void) {
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    (void)mallopt(M_ARENA_MAX, 1);
+}
+
+/* A reader that goes away (`accord help | head`), or a file that reaches `ulimit -f`, is then an
+ * error of the write that met it, not the end of the process. */
+static void ignore_signals_of_writes(void) {
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)sigaction(SIGXFSZ, &ignore, NULL);
+}
+
+/* Started with a standard file closed, the next file opened would take its number, and a result or
+ * a message would be written into it. /dev/null opened the wrong way round keeps the number and
+ * lets the use fail as it did. */
+static void fill_closed_standard_files(void) {
+    static const int wrong_ways[] = {O_WRONLY, O_RDONLY, O_RDONLY}; /* of 0, 1 and 2 */
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", wrong_ways[fd]) != fd) {
+            return; /* without /dev/null there is nothing more to do */
+        }
+    }
+}
+
+/* Whether errors are wanted as JSON; asked of the words, since parsing them may be what fails. */
+static bool wants_json(int argc, char **argv) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum err_code show_help(struct output *output, const struct command_path *path,
+                               struct error *err) {
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(OUTPUT_BYTES_MAX);
+    command_help_add(&text, path, output->bold ? COMMAND_HELP_BOLD : COMMAND_HELP_PLAIN);
+    return output_document(output, &text, err);
+}
+
+static enum err_code find_function(const struct command *command, command_function *out_function,
+                                   struct error *err) {
+    if (command->lm_function) {
+        return lm_module_find(command->lm_function, out_function, err);
+    }
+    *out_function = command->function;
+    return ERR_OK;
+}
+
+static enum err_code run_command(struct output *output, const struct command_args *args,
+                                 struct error *err) {
+    const struct command *command = command_path_leaf(&args->path);
+    if (command_args_has(args, "version")) {
+        command = &cmd_version;
+    } else if (command_args_has(args, "help") || command_is_group(command)) {
+        return show_help(output, &args->path, err);
+    }
+    SCOPED(run) struct run run = RUN_INIT;
+    TRY(run_init(&run, output, args, err));
+    command_function function = NULL;
+    TRY(find_function(command, &function, err));
+    return function(&run, args, err);
+}
+
+static enum err_code parse_and_run(struct output *output, int argc, char **argv,
+                                   struct error *err) {
+    SCOPED(command_args) struct command_args args = COMMAND_ARGS_INIT;
+    TRY(command_parse(&cmd_root, argc, (const char *const *)argv, &args, err));
+    return run_command(output, &args, err);
+}
+
+int main(int argc, char **argv) {
+    tune_allocator();
+    ignore_signals_of_writes();
+    fill_closed_standard_files();
+    struct output output = output_make(wants_json(argc, argv));
+    struct error err = ERROR_INIT;
+    enum err_code code = parse_and_run(&output, argc, argv, &err);
+    if (code != ERR_OK) {
+        output_error(&output, &err);
+    }
+    return (int)exit_status_of(code);
+}
