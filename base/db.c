@@ -107,6 +107,7 @@ static enum err_code open_into(struct db *db, const struct db_options *options, 
     }
     if (!db->read_only && strcmp(db->path, IN_MEMORY) != 0) {
         TRY(take_write_lock(db, err));
+        db->fresh = options->mode == DB_MODE_CREATE && !file_exists(db->path);
     }
     TRY(open_handle(db, options->mode, err));
     TRY(configure_handle(db, options, err));
@@ -120,6 +121,20 @@ static enum err_code open_into(struct db *db, const struct db_options *options, 
     return db_schema_migrate(db, options->schema, version, err);
 }
 
+/* On the way out of a failure, which is the one to report. */
+static void remove_quietly(const char *path) {
+    struct error ignored = ERROR_INIT;
+    enum err_code removed = file_remove(path, &ignored);
+    (void)removed;
+}
+
+/* A database that could not be made whole is not left behind, empty or half migrated. */
+static void discard_fresh(struct db *db) {
+    (void)sqlite3_close(db->handle);
+    db->handle = NULL;
+    remove_quietly(db->path);
+}
+
 enum err_code db_open(const struct db_options *options, struct db **out_db, struct error *err) {
     ASSERT(options->busy_ms >= 0 && options->busy_ms <= INT32_MAX);
     TRY(db_memory_start(err));
@@ -127,7 +142,13 @@ enum err_code db_open(const struct db_options *options, struct db **out_db, stru
     if (!db) {
         return err_oom(err, "a database");
     }
-    TRY(open_into(db, options, err));
+    enum err_code code = open_into(db, options, err);
+    if (code != ERR_OK) {
+        if (db->fresh) {
+            discard_fresh(db);
+        }
+        return code;
+    }
     *out_db = MOVE(db);
     return ERR_OK;
 }
@@ -249,9 +270,7 @@ enum err_code db_copy(struct db *db, const char *path, struct error *err) {
     }
     enum err_code code = copy_through(db, tmp_path, path, err);
     if (code != ERR_OK) {
-        struct error ignored = ERROR_INIT;
-        enum err_code removed = file_remove(tmp_path, &ignored);
-        (void)removed; /* the first failure is the one to tell */
+        remove_quietly(tmp_path);
     }
     return err_wrap(err, code, "copy to '%s'", path);
 }

@@ -16,6 +16,7 @@ struct db {
     struct log *log;
     int64_t busy_ms;
     bool read_only;
+    bool fresh; /* no file was there before */
 };
 
 /* db_memory.c: configures SQLite, once per process, before its first use. */

@@ -608,6 +608,25 @@ static void test_db_tx__full_disk_changes_nothing(void **state) {
     assert_true(must_query(db, "SELECT count(*) FROM owner") < 10);
 }
 
+static void test_db_open__full_disk_leaves_no_file(void **state) {
+    struct scratch *scratch = *state;
+    pid_t child = fork();
+    if (child == 0) {
+        (void)signal(SIGXFSZ, SIG_IGN);
+        const struct rlimit limit = {.rlim_cur = 2000, .rlim_max = 2000}; /* half a page */
+        (void)setrlimit(RLIMIT_FSIZE, &limit);
+        struct error err = ERROR_INIT;
+        struct db *db = NULL;
+        enum err_code code =
+            open_version(scratch_path(scratch, "p.db"), DB_MODE_CREATE, 3, &db, &err);
+        _exit(code == ERR_IO && strstr(err.msg, "p.db") ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_string_equal(scratch_list(scratch), "");
+}
+
 static void test_db_stmt_run__no_space_left_is_named(void **state) {
     (void)state;
     struct error err = ERROR_INIT;
@@ -740,6 +759,7 @@ int main(void) {
         SCRATCH_TEST(test_db_copy__refuses_a_database_in_use),
         SCRATCH_TEST(test_db_copy__leaves_nothing_when_it_fails),
         SCRATCH_TEST(test_db_tx__full_disk_changes_nothing),
+        SCRATCH_TEST(test_db_open__full_disk_leaves_no_file),
         SCRATCH_TEST(test_db_stmt_run__no_space_left_is_named),
         SCRATCH_TEST(test_db_tx__is_whole_or_absent_after_a_kill),
         SCRATCH_TEST(test_db__survives_every_failed_allocation),
