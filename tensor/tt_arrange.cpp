@@ -53,7 +53,7 @@ bool joinable(tt_scope *s, const char *op, const tt_tensor *const *parts, int64_
         }
         if (parts[i]->t.dim() != parts[0]->t.dim()) {
             tt_scope_fail(s, ERR_SHAPE, "%s: part %lld has rank %lld, the first %lld", op,
-                          static_cast<long long>(i + 1), static_cast<long long>(parts[i]->t.dim()),
+                          static_cast<long long>(i) + 1, static_cast<long long>(parts[i]->t.dim()),
                           static_cast<long long>(parts[0]->t.dim()));
             return false;
         }

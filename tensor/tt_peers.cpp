@@ -34,8 +34,8 @@ at::Tensor scaled_grad(const struct kernel_adamw_args *args) {
 }
 
 /* torch/csrc/api/src/optim/adamw.cpp, operation by operation. */
-void adamw_piece(const struct kernel_adamw_args *args, at::Tensor param, const at::Tensor &grad,
-                 at::Tensor exp_avg, at::Tensor exp_avg_sq) {
+void adamw_piece(const struct kernel_adamw_args *args, const at::Tensor &param,
+                 const at::Tensor &grad, const at::Tensor &exp_avg, const at::Tensor &exp_avg_sq) {
     const auto step = static_cast<double>(args->step);
     const double correction1 = 1.0 - std::pow(args->beta1, step);
     const double correction2 = 1.0 - std::pow(args->beta2, step);

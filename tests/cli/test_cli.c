@@ -338,7 +338,8 @@ static void test_cli_doctor__shows_any_byte_it_quotes(void **state) {
     const struct program_options options = {.environment = environment};
     run_program_with(r, &options, (const char *const[]){"doctor", "--no-torch", "--json", NULL});
     assert_int_equal(r->status, 1);
-    SCOPED(json) struct json *doc = parse_output(r); /* it is valid UTF-8, then */
+    SCOPED(json) struct json *doc = parse_output(r);
+    assert_int_equal(json_kind_of(json_root(doc)), JSON_KIND_OBJECT); /* it is valid UTF-8, then */
     assert_non_null(strstr(r->out, "OMP_NUM_THREADS='\\\\u001b[31m\\\\xff'"));
     run_program_with(r, &options, (const char *const[]){"doctor", "--no-torch", NULL});
     assert_non_null(strstr(r->out, "OMP_NUM_THREADS='\\u001b[31m\\xff'"));
