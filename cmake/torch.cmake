@@ -1,5 +1,5 @@
 # Imported targets for libtorch as the PyPI wheel lays it out. find_package(Torch) is not used: it
-# insists on a CUDA toolkit and sets global flags (docs/ARCHITECTURE.md, libtorch).
+# insists on a CUDA toolkit and sets global flags (docs/ARCHITECTURE.md, Building).
 #
 # torch::cpu   headers, libtorch_cpu, libc10
 # torch::cuda  the same and libtorch_cuda, libc10_cuda

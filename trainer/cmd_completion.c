@@ -14,8 +14,7 @@ static enum err_code completion_bash_run(struct run *run, const struct command_a
 
 static const struct command_example examples[] = {
     {"source <(accord completion bash)", "complete in this shell"},
-    {"accord completion bash > ~/.local/share/bash-completion/completions/accord",
-     "complete in every shell from now on"},
+    {"accord completion bash >> ~/.bash_completion", "complete in every shell from now on"},
     {NULL, NULL},
 };
 

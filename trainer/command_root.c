@@ -31,7 +31,7 @@ static const struct command_option options[] = {
     {.name = "trace",
      .kind = OPTION_TEXT,
      .metavar = "CHANNELS",
-     .help = "log every step of these parts, parted by commas: tensor, data, sql"},
+     .help = "log every step of these parts, parted by commas: tensor, data, sql, all"},
     {.name = "seed",
      .kind = OPTION_TEXT,
      .metavar = "N",
@@ -70,9 +70,10 @@ const struct command cmd_root = {
     .name = "accord",
     .purpose = "alignment of language models with what people actually prefer",
     .description =
-        "accord turns a log of human preferences into a language model that reflects how people "
-        "divide, and the same training into an answer to who should be paid, how much, and how "
-        "sure that is. One program, one SQLite file per project, Hugging Face weights in and out.",
+        "accord is to turn a log of human preferences into a language model that reflects how "
+        "people divide, and the same training into an answer to who should be paid, how much, and "
+        "how sure that is. The foundation stands, and has the commands below; the trainer is being "
+        "built on it.",
     .options = options,
     .examples = examples,
     .subcommands = subcommands,

@@ -14,7 +14,7 @@
     X(USAGE, 2, "wrong usage or configuration: nothing was done") \
     X(DATA, 3, "bad input data")                                  \
     X(VERIFY, 4, "verification failed")                           \
-    X(INTERRUPTED, 130, "interrupted; long commands save a checkpoint first")
+    X(INTERRUPTED, 130, "interrupted by a signal")
 
 enum exit_status {
 #define EXIT_STATUS_ENUM(name, value, text) EXIT_STATUS_##name = (value),

@@ -80,12 +80,12 @@ static void add_cuda(struct doctor_report *report) {
     struct error reason = ERROR_INIT;
     int64_t devices = tt_cuda_device_count(&reason);
     if (devices > 0) {
-        doctor_add(report, DOCTOR_TENSORS, DOCTOR_OK, "CUDA", "", "%" PRId64 " device%s", devices,
-                   devices == 1 ? "" : "s");
+        doctor_add(report, DOCTOR_TENSORS, DOCTOR_OK, "GPU", "", "%" PRId64 " CUDA device%s",
+                   devices, devices == 1 ? "" : "s");
         return;
     }
     doctor_add(
-        report, DOCTOR_TENSORS, DOCTOR_SLOW, "CUDA",
+        report, DOCTOR_TENSORS, DOCTOR_SLOW, "GPU",
         "models of a billion parameters and more want an NVIDIA GPU; smaller ones train here", "%s",
         reason.msg);
 }

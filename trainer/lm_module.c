@@ -159,8 +159,8 @@ static enum err_code load_entry(const struct lm_entry **out_entry, struct error 
     const struct lm_entry *entry = get_entry();
     if (strcmp(entry->build, version_build_id()) != 0 || entry->run_bytes != sizeof(struct run)) {
         return err_set(err, ERR_UNAVAILABLE,
-                       "'%s' is from build '%s', and this program from '%s': build both, or "
-                       "install accord again",
+                       "'%s' is from build '%s', and this program from '%s': run "
+                       "'cmake --build' on the whole, or install accord again",
                        path, entry->build, version_build_id());
     }
     *out_entry = entry;

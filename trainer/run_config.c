@@ -51,4 +51,4 @@ static const struct config_field plain_fields[] = {
 };
 
 const struct config_table plain_config_table =
-    CONFIG_TABLE("accord", plain_config, plain_fields, NULL, "commands without keys of their own");
+    CONFIG_TABLE("accord", plain_config, plain_fields, NULL, "keys of every command");

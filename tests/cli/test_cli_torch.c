@@ -167,7 +167,8 @@ static void test_module__of_another_build_is_refused(void **state) {
     run_copy(r, TESTS_FOLDER "/fake_install/bin/accord");
     assert_non_null(strstr(r->err, "libaccord_lm.so' is from build '0.0.9 other', and this program "
                                    "from '" ACCORD_VERSION " "));
-    assert_non_null(strstr(r->err, "': build both, or install accord again\n"));
+    assert_non_null(
+        strstr(r->err, "': run 'cmake --build' on the whole, or install accord again\n"));
 }
 
 /* ---- computing ---- */
