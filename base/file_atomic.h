@@ -24,6 +24,8 @@
 #include "base/error.h"
 #include "base/file_writer.h"
 
+#include <stdbool.h>
+
 struct file_atomic {
     struct file_writer writer; /* of `<path>.tmp`, which is locked */
     char *path;                /* NULL when closed */
@@ -31,6 +33,11 @@ struct file_atomic {
 
 #define FILE_ATOMIC_INIT \
     { .writer = FILE_WRITER_INIT, .path = NULL }
+
+/* Whether writing `path` would replace `other`, or empty it as the temporary file; see
+ * file_is_same. */
+ERR_NODISCARD enum err_code file_atomic_would_replace(const char *path, const char *other,
+                                                      bool *out_would, struct error *err);
 
 ERR_NODISCARD enum err_code file_atomic_open(const char *path, struct file_atomic *out,
                                              struct error *err);

@@ -39,8 +39,17 @@ struct container {
     int64_t count;
 };
 
+/* A text to be parsed. */
+struct source {
+    const char *bytes;
+    size_t count;
+    struct json_place place;
+    bool is_row; /* of a file: `bytes` is kept, to find the places of what is refused later */
+};
+
 struct json {
-    char *name;
+    char *name; /* also source.place.name */
+    struct source source;
     cJSON *root;
     struct container *containers; /* numbered in `valueint`, a field cJSON leaves to numbers */
     const cJSON **children;
@@ -65,6 +74,7 @@ struct path {
     char text[PATH_BYTES];
     size_t start;
     bool is_cut;
+    int64_t visited; /* values in the order of the text, up to the node */
 };
 
 #define PATH_CUT "..."
@@ -99,6 +109,7 @@ static void path_prepend_child(struct path *path, const cJSON *child, int64_t in
 
 /* Recursion ends after JSON_DEPTH_CAP levels. */
 static bool path_find(const cJSON *item, const cJSON *target, struct path *path) {
+    path->visited++;
     if (item == target) {
         return true;
     }
@@ -219,12 +230,14 @@ static enum err_code build_index(struct json *doc, const struct json_counts *cou
     return ERR_OK;
 }
 
-static struct json *doc_new(const char *name, const struct json_counts *counts) {
+static struct json *doc_new(const struct source *source, const struct json_counts *counts) {
     SCOPED(json) struct json *doc = mem_array_zero(1, sizeof *doc);
     if (!doc) {
         return NULL;
     }
-    doc->name = mem_strdup(name);
+    doc->name = mem_strdup(source->place.name);
+    doc->source = *source;
+    doc->source.place.name = doc->name;
     doc->containers = mem_array((size_t)counts->containers, sizeof doc->containers[0]);
     doc->children = mem_array((size_t)counts->values - 1, sizeof doc->children[0]);
     return doc->name && doc->containers && doc->children ? MOVE(doc) : NULL;
@@ -232,19 +245,34 @@ static struct json *doc_new(const char *name, const struct json_counts *counts) 
 
 static const struct json_limits limits_default = JSON_LIMITS_DEFAULT;
 
-enum err_code json_parse(const char *bytes, size_t count, const char *name,
-                         const struct json_limits *limits, struct json **out_doc,
-                         struct error *err) {
+static enum err_code parse_source(const struct source *source, const struct json_limits *limits,
+                                  struct json **out_doc, struct error *err) {
     struct json_counts counts = {0};
-    TRY(json_scan(bytes, count, name, limits ? limits : &limits_default, &counts, err));
-    SCOPED(json) struct json *doc = doc_new(name, &counts);
+    TRY(json_scan(source->bytes, source->count, &source->place, limits ? limits : &limits_default,
+                  &counts, err));
+    SCOPED(json) struct json *doc = doc_new(source, &counts);
     if (!doc) {
-        return err_no_memory(err, name, count);
+        return err_no_memory(err, source->place.name, source->count);
     }
-    TRY(parse_tree(bytes, count, doc, err));
+    TRY(parse_tree(source->bytes, source->count, doc, err));
     TRY(build_index(doc, &counts, err));
     *out_doc = MOVE(doc);
     return ERR_OK;
+}
+
+enum err_code json_parse(const char *bytes, size_t count, const char *name,
+                         const struct json_limits *limits, struct json **out_doc,
+                         struct error *err) {
+    const struct source source = {
+        .bytes = bytes, .count = count, .place = {.name = name, .line = 1, .column = 1}};
+    return parse_source(&source, limits, out_doc, err);
+}
+
+enum err_code json_parse_row(const char *bytes, size_t count, const struct json_place *place,
+                             const struct json_limits *limits, struct json **out_doc,
+                             struct error *err) {
+    const struct source source = {.bytes = bytes, .count = count, .place = *place, .is_row = true};
+    return parse_source(&source, limits, out_doc, err);
 }
 
 enum err_code json_parse_file(const char *path, const struct json_limits *limits,
@@ -344,8 +372,14 @@ enum err_code json_refuse(const struct json *doc, const struct json_node *node, 
     (void)vsnprintf(message, sizeof message, fmt, args);
     va_end(args);
     struct path path;
-    return err_set(err, ERR_DATA, "%s: %s: %s", doc->name, path_of(doc, item_of(node), &path),
-                   message);
+    const char *path_text = path_of(doc, item_of(node), &path);
+    if (!doc->source.is_row) {
+        return err_set(err, ERR_DATA, "%s: %s: %s", doc->name, path_text, message);
+    }
+    struct json_place place = json_scan_place_of_value(doc->source.bytes, doc->source.count,
+                                                       &doc->source.place, path.visited - 1);
+    return err_set(err, ERR_DATA, "%s:%" PRId64 ":%" PRId64 ": %s: %s", doc->name, place.line,
+                   place.column, path_text, message);
 }
 
 /* "string 'abc'", "number 1.5", "array". */

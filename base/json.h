@@ -22,13 +22,15 @@
  *           messages such as
  *               policy.json:3:14: expected ',' or '}', found 'x'
  *               policy.json: $.model.layers: expected integer, found string 'x'
+ *           or, of a document made by json_parse_row,
+ *               pairs.jsonl:17:23: $.chosen[1].role: expected string, found number 3
  *           Lines and columns count from 1, and columns count code points.
  * Integers: JSON numbers are exact only within +-(2^53 - 1). Larger ones are written and read as
  *           decimal strings; a JSON number beyond is refused with that advice.
  * Owns:     the document owns every node, key and string it hands out; all are borrowed until
- *           json_free. The parsed bytes are not needed any more.
+ *           json_free. The parsed bytes are not needed any more, but for json_parse_row.
  * Cost:     finding a key O(log n), an array element O(1); parsing O(n log n) even for hostile
- *           input. A path is searched for only when an error is reported.
+ *           input. A path or a position is searched for only when an error is reported.
  * Threads:  safe; a document is read-only and may be shared.
  */
 #ifndef BASE_JSON_H
@@ -71,7 +73,21 @@ ERR_NODISCARD enum err_code json_parse(const char *bytes, size_t count, const ch
                                        const struct json_limits *limits, struct json **out_doc,
                                        struct error *err);
 
-/* The same for a whole file, named by its path; also fails as file_read_all does (ERR_IO, and
+/* Where a text begins in its file: a row of many, a cell of a table. */
+struct json_place {
+    const char *name;     /* of the file */
+    int64_t line, column; /* of the text's first byte, from 1; a column is a code point */
+};
+
+/* As json_parse for a part of a file. Its messages, those of json_refuse and of the typed getters
+ * included, say line and column in that file. To find them the bytes are read again when something
+ * is refused, so they are borrowed until json_free. */
+ERR_NODISCARD enum err_code json_parse_row(const char *bytes, size_t count,
+                                           const struct json_place *place,
+                                           const struct json_limits *limits, struct json **out_doc,
+                                           struct error *err);
+
+/* As json_parse for a whole file, named by its path; also fails as file_read_all does (ERR_IO, and
  * ERR_LIMIT above bytes_max). */
 ERR_NODISCARD enum err_code json_parse_file(const char *path, const struct json_limits *limits,
                                             struct json **out_doc, struct error *err);
@@ -136,7 +152,8 @@ ERR_NODISCARD enum err_code json_get_array(const struct json *doc, const struct 
                                            const char *key, const struct json_node **out,
                                            struct error *err);
 
-/* ERR_DATA with "<name>: <path of node>: <message>", for what only the caller can judge:
+/* ERR_DATA with "<name>: <path of node>: <message>", the name followed by line and column if they
+ * are known, for what only the caller can judge:
  *     return json_refuse(doc, node, err, "%" PRId64 " is outside [1, 64]", layers); */
 enum err_code json_refuse(const struct json *doc, const struct json_node *node, struct error *err,
                           const char *fmt, ...) ERR_FORMAT(4, 5);

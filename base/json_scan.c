@@ -45,7 +45,7 @@ struct scanner {
     const char *bytes;
     size_t count;
     size_t at;
-    const char *name;
+    const struct json_place *origin; /* of the text */
     const struct json_limits *limits;
     struct error *err;
     enum state state;
@@ -54,12 +54,8 @@ struct scanner {
     bool is_object[JSON_DEPTH_CAP]; /* one flag per open container */
 };
 
-struct place {
-    int64_t line, column; /* from 1; a column is a code point */
-};
-
-static struct place place_of(const struct scanner *s, size_t offset) {
-    struct place place = {.line = 1, .column = 1};
+static struct json_place place_of(const struct scanner *s, size_t offset) {
+    struct json_place place = *s->origin;
     for (size_t i = 0; i < offset; i++) {
         if (s->bytes[i] == '\n') {
             place.line++;
@@ -78,8 +74,8 @@ static ERR_FORMAT(3, 4) enum err_code
     va_start(args, fmt);
     (void)vsnprintf(message, sizeof message, fmt, args);
     va_end(args);
-    struct place place = place_of(s, offset);
-    return err_set(s->err, ERR_DATA, "%s:%" PRId64 ":%" PRId64 ": %s", s->name, place.line,
+    struct json_place place = place_of(s, offset);
+    return err_set(s->err, ERR_DATA, "%s:%" PRId64 ":%" PRId64 ": %s", place.name, place.line,
                    place.column, message);
 }
 
@@ -178,9 +174,34 @@ static enum err_code refuse_control(const struct scanner *s, char c) {
     return refuse(s, s->at, "control character in a string; write it as '\\u%04x'", (unsigned)c);
 }
 
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* The high bit of each byte that is zero, and perhaps of bytes above such a one. */
+static uint64_t zero_bytes(uint64_t word) {
+    return (word - EACH_BYTE(0x01)) & ~word & EACH_BYTE(0x80);
+}
+
+size_t json_scan_plain_run(const char *bytes, size_t count) {
+    size_t run = 0;
+    uint64_t word = 0;
+    while (count - run >= sizeof word) {
+        memcpy(&word, bytes + run, sizeof word);
+        uint64_t control = (word - EACH_BYTE(0x20)) & ~word & EACH_BYTE(0x80);
+        if (control | zero_bytes(word ^ EACH_BYTE('"')) | zero_bytes(word ^ EACH_BYTE('\\'))) {
+            break;
+        }
+        run += sizeof word;
+    }
+    return run;
+}
+
 static enum err_code scan_string(struct scanner *s) {
     size_t start = s->at++;
     while (s->at < s->count) {
+        s->at += json_scan_plain_run(s->bytes + s->at, s->count - s->at);
+        if (s->at == s->count) {
+            break;
+        }
         char c = s->bytes[s->at];
         if (c == '"') {
             s->at++;
@@ -383,19 +404,19 @@ static enum err_code check_encoding(const struct scanner *s) {
     return ERR_OK;
 }
 
-enum err_code json_scan(const char *bytes, size_t count, const char *name,
+enum err_code json_scan(const char *bytes, size_t count, const struct json_place *place,
                         const struct json_limits *limits, struct json_counts *out_counts,
                         struct error *err) {
     ASSERT_LE(limits->depth_max, JSON_DEPTH_CAP);
     ASSERT_LE(limits->values_max, INT32_MAX); /* json.c numbers containers in an int */
     if (count > limits->bytes_max) {
-        return err_set(err, ERR_DATA, "%s: %zu bytes of JSON, limit %zu", name, count,
+        return err_set(err, ERR_DATA, "%s: %zu bytes of JSON, limit %zu", place->name, count,
                        limits->bytes_max);
     }
     struct scanner s = {
         .bytes = bytes,
         .count = count,
-        .name = name,
+        .origin = place,
         .limits = limits,
         .err = err,
         .state = STATE_VALUE,
@@ -404,4 +425,28 @@ enum err_code json_scan(const char *bytes, size_t count, const char *name,
     TRY(scan_grammar(&s));
     *out_counts = s.counts;
     return ERR_OK;
+}
+
+struct json_place json_scan_place_of_value(const char *bytes, size_t count,
+                                           const struct json_place *place, int64_t ordinal) {
+    const struct json_limits limits = {
+        .bytes_max = count, .depth_max = JSON_DEPTH_CAP, .values_max = INT32_MAX};
+    struct error err = ERROR_INIT;
+    struct scanner s = {
+        .bytes = bytes,
+        .count = count,
+        .origin = place,
+        .limits = &limits,
+        .err = &err,
+        .state = STATE_VALUE,
+    };
+    size_t value_at = 0;
+    enum err_code code = ERR_OK;
+    while (s.counts.values <= ordinal && code == ERR_OK) {
+        skip_space(&s);
+        value_at = s.at; /* of a value in the end: the step that counts it begins at its start */
+        code = scan_step(&s);
+    }
+    ASSERT_EQ(code, ERR_OK);
+    return place_of(&s, value_at);
 }

@@ -1,4 +1,4 @@
-/* json_scan.h - the grammar of RFC 8259, to the letter. Only json.c uses it.
+/* json_scan.h - the grammar of RFC 8259, to the letter. Only json.c and json_writer.c use it.
  *
  * Why:      cJSON 1.7.15 accepts raw control characters, numbers such as 01 and 1., and text after
  *           the value; it cuts strings at \u0000 and numbers after 63 characters. What passes this
@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct json_limits;
+struct json_place;
 
 #define JSON_NUMBER_CHARS_MAX 63 /* cJSON's buffer */
 
@@ -22,10 +23,20 @@ struct json_counts {
     int64_t containers; /* arrays and objects among them */
 };
 
-/* ERR_DATA with file, line and column for text that is not JSON or exceeds a limit. Does not look
- * for duplicate keys. */
-ERR_NODISCARD enum err_code json_scan(const char *bytes, size_t count, const char *name,
+/* ERR_DATA with file, line and column, counted from `place`, for text that is not JSON or exceeds a
+ * limit. Does not look for duplicate keys. */
+ERR_NODISCARD enum err_code json_scan(const char *bytes, size_t count,
+                                      const struct json_place *place,
                                       const struct json_limits *limits,
                                       struct json_counts *out_counts, struct error *err);
+
+/* Where the value number `ordinal` begins, counted from 0 in the order of the text, which has
+ * passed json_scan; `place` is where the text does. */
+struct json_place json_scan_place_of_value(const char *bytes, size_t count,
+                                           const struct json_place *place, int64_t ordinal);
+
+/* Number of bytes from the start that stand for themselves in a string, neither quote, backslash
+ * nor control, looked at eight at a time: may stop short. Most of a text is such runs. */
+size_t json_scan_plain_run(const char *bytes, size_t count);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/json_writer.h"
 
 #include "base/invariant.h"
+#include "base/json_scan.h"
 #include "base/utf8.h"
 
 #include <inttypes.h>
@@ -119,7 +120,8 @@ static void add_escaped(struct strbuf *out, char c) {
     static const char letters[] = "\"\\bfnrt";
     const char *found = strchr(plain, c);
     if (found) {
-        strbuf_addf(out, "\\%c", letters[found - plain]);
+        const char pair[] = {'\\', letters[found - plain]};
+        strbuf_add_bytes(out, pair, sizeof pair);
     } else {
         strbuf_addf(out, "\\u%04x", (unsigned)c);
     }
@@ -138,7 +140,8 @@ static void add_quoted(struct json_writer *w, const char *bytes, size_t count) {
     }
     strbuf_add_char(w->out, '"');
     size_t plain_start = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = json_scan_plain_run(bytes, count); i < count;
+         i += 1 + json_scan_plain_run(bytes + i + 1, count - i - 1)) {
         if (needs_escape(bytes[i])) {
             strbuf_add_bytes(w->out, bytes + plain_start, i - plain_start);
             add_escaped(w->out, bytes[i]);

@@ -38,7 +38,8 @@ extern "C" {
     X(COALITION, "choice of coalitions")           \
     X(WORLD, "synthetic worlds and demonstration") \
     X(BENCH, "inputs of benchmarks")               \
-    X(TEST, "tests")
+    X(TEST, "tests")                               \
+    X(STATS, "samples and simulations of statistics")
 
 enum rng_purpose {
 #define RNG_ENUM(name, text) RNG_##name,

@@ -8,8 +8,9 @@
 
 #define ALLOCATIONS_MAX 100000
 
-static void check(alloc_loop_operation operation, void *context, bool may_succeed) {
-    for (int64_t n = 1; n <= ALLOCATIONS_MAX; n++) {
+/* With the allocations up to `first` - 1 left alone. */
+static void check(alloc_loop_operation operation, void *context, int64_t first, bool may_succeed) {
+    for (int64_t n = first; n <= ALLOCATIONS_MAX; n++) {
         int64_t live_before = mem_live_blocks();
         struct error err = ERROR_INIT;
         mem_fail_nth(n);
@@ -24,7 +25,7 @@ static void check(alloc_loop_operation operation, void *context, bool may_succee
             if (code != ERR_OK) {
                 fail_msg("no allocation failed, yet: %s", err.msg);
             }
-            assert_true(n > 1); /* an operation that allocates nothing tests nothing */
+            assert_true(n > first); /* an operation that allocates nothing tests nothing */
             return;
         }
         if (code != ERR_OOM && !(may_succeed && code == ERR_OK)) {
@@ -36,9 +37,37 @@ static void check(alloc_loop_operation operation, void *context, bool may_succee
 }
 
 void alloc_loop_check(alloc_loop_operation operation, void *context) {
-    check(operation, context, false);
+    check(operation, context, 1, false);
 }
 
 void alloc_loop_check_tolerant(alloc_loop_operation operation, void *context) {
-    check(operation, context, true);
+    check(operation, context, 1, true);
+}
+
+static bool allocates(alloc_loop_operation operation, void *context, int64_t n) {
+    struct error ignored = ERROR_INIT;
+    mem_fail_nth(n);
+    (void)!operation(context, &ignored);
+    bool reached = mem_fail_reached();
+    mem_fail_nth(0);
+    return reached;
+}
+
+/* How many allocations the operation makes, by bisection. */
+static int64_t count_allocations(alloc_loop_operation operation, void *context) {
+    int64_t low = 0, high = ALLOCATIONS_MAX;
+    while (low < high) {
+        int64_t middle = low + (high - low + 1) / 2;
+        if (allocates(operation, context, middle)) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    return low;
+}
+
+void alloc_loop_check_after(alloc_loop_operation prologue, alloc_loop_operation operation,
+                            void *context) {
+    check(operation, context, count_allocations(prologue, context) + 1, true);
 }

@@ -20,4 +20,10 @@ void alloc_loop_check(alloc_loop_operation operation, void *context);
  * caches): a failing run may also succeed. */
 void alloc_loop_check_tolerant(alloc_loop_operation operation, void *context);
 
+/* Likewise, but spares the allocations of `prologue`, which is what the operation begins with and
+ * has a loop of its own elsewhere: to open a project file takes more of them than most of what is
+ * then done with it. */
+void alloc_loop_check_after(alloc_loop_operation prologue, alloc_loop_operation operation,
+                            void *context);
+
 #endif

@@ -1,9 +1,11 @@
 /* kill_loop.c - see kill_loop.h. */
 #include "tests/support/kill_loop.h"
 
+#include "base/number.h"
 #include "tests/support/test.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,13 +20,13 @@ void kill_loop_tell(struct kill_loop_child *child) {
 }
 
 /* Spread over the range by a fixed rule: any moment will do, and the rule repeats. */
-static void wait_a_moment(int round, bool told) {
-    long hundredths_ms = told ? round * 7919L % 500 : 100 + round * 7919L % 1900;
-    struct timespec wait = {.tv_nsec = hundredths_ms * 10000};
+static void wait_a_moment(int64_t round, bool told) {
+    int64_t hundredths_ms = told ? round * 7919 % 500 : 100 + round * 7919 % 1900;
+    struct timespec wait = {.tv_nsec = (long)(hundredths_ms * 10000)};
     (void)nanosleep(&wait, NULL);
 }
 
-static void run_and_kill(kill_loop_writer writer, void *context, int round) {
+static void run_and_kill(kill_loop_writer writer, void *context, int64_t round) {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
@@ -44,8 +46,16 @@ static void run_and_kill(kill_loop_writer writer, void *context, int round) {
     assert_int_equal(told, round % 2 == 1);
 }
 
+int64_t kill_loop_rounds(void) {
+    const char *wanted = getenv("ACCORD_KILL_ROUNDS");
+    int64_t rounds = KILL_LOOP_ROUNDS;
+    assert_true(!wanted || (number_parse_i64(wanted, &rounds) && rounds > 0));
+    return rounds;
+}
+
 void kill_loop_check(kill_loop_writer writer, kill_loop_after after, void *context) {
-    for (int round = 0; round < KILL_LOOP_ROUNDS; round++) {
+    int64_t rounds = kill_loop_rounds();
+    for (int64_t round = 0; round < rounds; round++) {
         run_and_kill(writer, context, round);
         after(context);
     }

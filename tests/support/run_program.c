@@ -50,8 +50,8 @@ static void become_program(const struct program_options *options, const char *co
     if (options->out_path) {
         out_fd = open(options->out_path, O_WRONLY | O_CREAT, 0666);
     }
-    int null_fd = open("/dev/null", O_RDONLY);
-    if (dup2(null_fd, STDIN_FILENO) < 0 || dup2(out_fd, STDOUT_FILENO) < 0 ||
+    int in_fd = open(options->in_path ? options->in_path : "/dev/null", O_RDONLY);
+    if (dup2(in_fd, STDIN_FILENO) < 0 || dup2(out_fd, STDOUT_FILENO) < 0 ||
         dup2(err_fd, STDERR_FILENO) < 0) {
         _exit(126);
     }

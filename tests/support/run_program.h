@@ -33,6 +33,7 @@ struct program_options {
     const char *const
         *environment;     /* "NAME=value" added to ours, NULL-terminated; "NAME" removes */
     const char *out_path; /* standard output goes to this file instead of `out` */
+    const char *in_path;  /* standard input comes from this file, else it is empty */
     const char *program;  /* another copy of the program than the built one */
     bool close_reader;    /* nobody reads standard output: a broken pipe */
 };

@@ -670,7 +670,7 @@ static void test_db_tx__is_whole_or_absent_after_a_kill(void **state) {
     SCOPED(db) struct db *db = must_open(path, DB_MODE_WRITE);
     assert_ok(db_check_integrity(db, &err), &err);
     /* Every second child had committed at least once when it died, and none of it is lost. */
-    assert_true(must_query(db, "SELECT count(*) FROM owner") >= KILL_LOOP_ROUNDS / 2);
+    assert_true(must_query(db, "SELECT count(*) FROM owner") >= kill_loop_rounds() / 2);
 }
 
 static enum err_code insert_and_read(struct db *db, struct error *err) {

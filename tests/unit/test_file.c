@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include "base/file_atomic.h"
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "tests/support/alloc_loop.h"
@@ -241,6 +242,26 @@ static void test_file_fail_nth__fails_that_one_only(void **state) {
     assert_string_equal(scratch_read(scratch, "a"), "123");
 }
 
+static void test_file_is_same__by_inode_or_by_the_name_to_be(void **state) {
+    struct scratch *scratch = *state;
+    struct error err = ERROR_INIT;
+    char file[512], link_path[512], dotted[512], missing[512], dotted_missing[512];
+    (void)snprintf(file, sizeof file, "%s", scratch_path(scratch, "a"));
+    (void)snprintf(link_path, sizeof link_path, "%s", scratch_path(scratch, "link"));
+    (void)snprintf(dotted, sizeof dotted, "%s", scratch_path(scratch, "./a"));
+    (void)snprintf(missing, sizeof missing, "%s", scratch_path(scratch, "none"));
+    (void)snprintf(dotted_missing, sizeof dotted_missing, "%s", scratch_path(scratch, "./none"));
+    assert_ok(file_atomic_write_whole(file, "1", 1, &err), &err);
+    assert_int_equal(symlink(file, link_path), 0);
+    assert_true(file_is_same(file, dotted));
+    assert_true(file_is_same(file, link_path));
+    assert_false(file_is_same(file, missing));
+    assert_true(file_is_same(missing, dotted_missing));
+    assert_false(file_is_same(missing, scratch_path(scratch, "other")));
+    assert_false(file_is_same(missing, scratch_path(scratch, "no/none")));
+    assert_true(file_is_same("accord-none", "./accord-none"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(test_file_read_all__returns_every_byte_and_a_nul),
@@ -259,6 +280,7 @@ int main(void) {
         SCRATCH_TEST(test_file_map__keeps_the_old_contents_after_a_rename),
         SCRATCH_TEST(test_file_map__refuses_what_is_not_a_regular_file),
         SCRATCH_TEST(test_file_map__survives_every_failure),
+        SCRATCH_TEST(test_file_is_same__by_inode_or_by_the_name_to_be),
         SCRATCH_TEST(test_file_write__full_disk_is_named),
         SCRATCH_TEST(test_file_fail_nth__fails_that_one_only),
     };

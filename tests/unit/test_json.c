@@ -327,6 +327,53 @@ static void test_json_refuse__shows_the_end_of_a_long_path(void **state) {
     assert_string_equal(err.msg + strlen(err.msg) - strlen(".a.a: x"), ".a.a: x");
 }
 
+/* --- rows of a larger file --- */
+
+static void test_json_parse_row__counts_from_its_place(void **state) {
+    (void)state;
+    static const char text[] =
+        "{\"\\u20ac\": \"\\\"\xE2\x82\xAC\", \"b\": [true,\n[], {\"c\": -1}]}";
+    const struct json_place place = {.name = "p.jsonl", .line = 17, .column = 5};
+    struct error err = ERROR_INIT;
+    SCOPED(json) struct json *doc = NULL;
+    assert_ok(json_parse_row(text, sizeof text - 1, &place, NULL, &doc, &err), &err);
+    const struct json_node *root = json_root(doc), *b = json_find(doc, root, "b");
+    const struct {
+        const struct json_node *node;
+        const char *message;
+    } cases[] = {
+        {root, "p.jsonl:17:5: $: no"},
+        {json_first(root), "p.jsonl:17:16: $[\"\xE2\x82\xAC\"]: no"}, /* \u20ac is six there */
+        {b, "p.jsonl:17:28: $.b: no"},
+        {json_at(doc, b, 0), "p.jsonl:17:29: $.b[0]: no"},
+        {json_at(doc, b, 1), "p.jsonl:18:1: $.b[1]: no"},
+        {json_first(json_at(doc, b, 2)), "p.jsonl:18:11: $.b[2].c: no"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(json_refuse(doc, cases[i].node, &err, "no"), ERR_DATA);
+        assert_string_equal(err.msg, cases[i].message);
+    }
+}
+
+static void test_json_parse_row__refuses_with_the_place_in_the_file(void **state) {
+    (void)state;
+    const struct json_place place = {.name = "p.jsonl", .line = 17, .column = 5};
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"{\"a\" 1}", "p.jsonl:17:10: expected ':' after the key, found '1'"},
+        {"{\n\"a\" 1}", "p.jsonl:18:5: expected ':' after the key, found '1'"},
+        {"{\"a\":1, \"a\":2}", "p.jsonl:17:17: $.a: duplicate key"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error err = ERROR_INIT;
+        struct json *doc = NULL;
+        const char *text = cases[i].text;
+        assert_int_equal(json_parse_row(text, strlen(text), &place, NULL, &doc, &err), ERR_DATA);
+        assert_string_equal(err.msg, cases[i].message);
+    }
+}
+
 /* --- numbers --- */
 
 static void test_json_as_i64__is_exact_or_refuses(void **state) {
@@ -508,6 +555,8 @@ int main(void) {
         cmocka_unit_test(test_json_get__refuses_missing_keys_and_foreign_parents),
         cmocka_unit_test(test_json_refuse__names_file_and_path),
         cmocka_unit_test(test_json_refuse__shows_the_end_of_a_long_path),
+        cmocka_unit_test(test_json_parse_row__counts_from_its_place),
+        cmocka_unit_test(test_json_parse_row__refuses_with_the_place_in_the_file),
         cmocka_unit_test(test_json_as_i64__is_exact_or_refuses),
         cmocka_unit_test(test_json_as_integer__refuses_what_it_cannot_hold),
         cmocka_unit_test(test_json_as_u64__is_exact_or_refuses),

@@ -15,7 +15,8 @@ static enum err_code scan_bytes(const char *bytes, size_t count, const struct js
     SCOPED(mem) char *copy = mem_array(count, 1);
     assert_non_null(copy);
     memcpy(copy, bytes, count);
-    return json_scan(copy, count, "f.json", limits, counts, err);
+    const struct json_place start = {.name = "f.json", .line = 1, .column = 1};
+    return json_scan(copy, count, &start, limits, counts, err);
 }
 
 struct refusal {
