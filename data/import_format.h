@@ -42,7 +42,15 @@
     X(fine_grained)       \
     X(judgements)         \
     X(hh)                 \
-    X(trl)
+    X(works)              \
+    X(works_table)        \
+    X(trl)                \
+    X(polis)              \
+    X(table)              \
+    X(preflib)            \
+    X(polis_folder)       \
+    X(works_folder)       \
+    X(work_file)
 
 /* A role of a mapping and the column or key that plays it: `--map chosen=answer_w`. */
 struct import_map_entry {
