@@ -79,6 +79,14 @@ struct command_example {
     const char *help; /* what it does, in one sentence */
 };
 
+/* A list of names that a command knows, below its options in help: formats, models. Arrays end with
+ * one without a title. */
+struct command_list {
+    const char *title; /* "Formats" */
+    /* The entry number `index`, from 0; false behind the last. Both are static. */
+    bool (*entry)(int64_t index, const char **out_name, const char **out_help);
+};
+
 /* Headings of `accord help`, in that order. */
 #define COMMAND_GROUPS(X)             \
     X(START, "Start here")            \
@@ -103,6 +111,7 @@ struct command {
     const char *description; /* paragraphs parted by blank lines; newlines inside are as spaces */
     const struct command_option *options;         /* NULL: none */
     const struct command_positional *positionals; /* NULL: none */
+    const struct command_list *lists;             /* NULL: none */
     const struct command_example *examples;       /* NULL: none */
     const struct command *const *subcommands;     /* NULL-terminated; NULL: a leaf */
     const struct config_table *config; /* keys of its own (run_config.h); NULL: only "run" */

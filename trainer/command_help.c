@@ -186,6 +186,18 @@ static void add_commands(struct page *page, const struct command_path *path) {
     }
 }
 
+static void add_list(struct page *page, const struct command_list *list) {
+    const char *name = NULL, *help = NULL;
+    int64_t columns = 0;
+    for (int64_t i = 0; list->entry(i, &name, &help); i++) {
+        columns = wider(columns, text_wrap_columns(name));
+    }
+    add_heading(page, list->title);
+    for (int64_t i = 0; list->entry(i, &name, &help); i++) {
+        add_entry(page, name, help, column_after(columns));
+    }
+}
+
 static void add_examples(struct page *page, const struct command_example *examples) {
     if (!examples) {
         return;
@@ -244,6 +256,9 @@ void command_help_add(struct strbuf *out, const struct command_path *path,
     add_commands(&page, path);
     add_positionals(&page, leaf->positionals);
     add_all_options(&page, path);
+    for (const struct command_list *list = leaf->lists; list && list->title; list++) {
+        add_list(&page, list);
+    }
     add_examples(&page, leaf->examples);
     if (path->length == 1) {
         add_exit_statuses(&page);

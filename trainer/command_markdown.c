@@ -51,6 +51,18 @@ static void add_positionals(struct strbuf *out, const struct command_positional 
     }
 }
 
+static void add_list(struct strbuf *out, const struct command_list *list) {
+    strbuf_add(out, "\n| ");
+    markdown_add_cell(out, list->title);
+    strbuf_add(out, " | |\n|---|---|\n");
+    const char *name = NULL, *help = NULL;
+    for (int64_t i = 0; list->entry(i, &name, &help); i++) {
+        strbuf_addf(out, "| `%s` | ", name);
+        markdown_add_cell(out, help);
+        strbuf_add(out, " |\n");
+    }
+}
+
 static void add_examples(struct strbuf *out, const struct command_example *examples) {
     if (!examples) {
         return;
@@ -80,6 +92,9 @@ static void add_body(struct strbuf *out, const struct command_path *path) {
     }
     add_positionals(out, leaf->positionals);
     add_options(out, leaf->options);
+    for (const struct command_list *list = leaf->lists; list && list->title; list++) {
+        add_list(out, list);
+    }
     add_examples(out, leaf->examples);
 }
 

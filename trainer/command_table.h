@@ -13,6 +13,7 @@
 #define COMMANDS(X) \
     X(demo)         \
     X(doctor)       \
+    X(import)       \
     X(bench)        \
     X(config)       \
     X(help)         \

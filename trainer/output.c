@@ -13,21 +13,23 @@
 
 #define ERROR_TEXT_MAX (16 * KIB)
 
-/* Appends `text` as valid UTF-8 on one line: an error message may quote any byte of an argument. */
-static void add_clean(struct strbuf *out, const char *text) {
-    size_t left = strlen(text);
-    while (left > 0) {
+void output_add_visible(struct strbuf *out, const char *bytes, size_t count) {
+    while (count > 0) {
         uint32_t code_point = 0;
-        size_t length = utf8_decode(text, left, &code_point);
+        size_t length = utf8_decode(bytes, count, &code_point);
         if (length == 0 || utf8_is_control(code_point)) {
-            strbuf_addf(out, "\\x%02x", (unsigned char)*text);
+            strbuf_addf(out, "\\x%02x", (unsigned char)*bytes);
             length = 1;
         } else {
-            strbuf_add_bytes(out, text, length);
+            strbuf_add_bytes(out, bytes, length);
         }
-        text += length;
-        left -= length;
+        bytes += length;
+        count -= length;
     }
+}
+
+void output_add_visible_text(struct strbuf *out, const char *text) {
+    output_add_visible(out, text, strlen(text));
 }
 
 static enum err_code build_error_json(struct strbuf *out, const struct error *failure,
@@ -51,7 +53,7 @@ static enum err_code build_error_json(struct strbuf *out, const struct error *fa
 static enum err_code print_error(struct output *output, const struct error *failure,
                                  struct error *err) {
     SCOPED(strbuf) struct strbuf message = STRBUF_INIT(ERROR_TEXT_MAX);
-    add_clean(&message, failure->msg);
+    output_add_visible_text(&message, failure->msg); /* it may quote any byte of an argument */
     SCOPED(strbuf) struct strbuf text = STRBUF_INIT(2 * ERROR_TEXT_MAX);
     if (output->json && !output->printed) {
         TRY(build_error_json(&text, failure, strbuf_text(&message), err));

@@ -40,6 +40,13 @@ ERR_NODISCARD enum err_code output_text(struct output *output, const struct strb
 ERR_NODISCARD enum err_code output_document(struct output *output, const struct strbuf *text,
                                             struct error *err);
 
+/* Appends a text from outside, such as a file's name, so that it can neither break the line nor
+ * steer the terminal: bytes of control characters, and ill-formed ones, are shown as \x1b is. */
+void output_add_visible(struct strbuf *out, const char *bytes, size_t count);
+
+/* The same for a whole string. */
+void output_add_visible_text(struct strbuf *out, const char *text);
+
 /* Writes "accord: <message>" to standard error. With JSON, and nothing printed yet, writes instead
  * {"error": {"code": "USAGE", "exit_status": 2, "message": "..."}} to standard output. Bytes that
  * would break the line are made visible. */

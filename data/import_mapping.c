@@ -1,0 +1,68 @@
+/* import_mapping.c - see import_mapping.h. */
+#include "data/import_mapping.h"
+
+#include "base/hash.h"
+#include "base/json_writer.h"
+#include "base/mem.h"
+#include "base/scoped.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int compare_roles(const void *left, const void *right) {
+    const struct import_map_entry *l = left;
+    const struct import_map_entry *r = right;
+    return strcmp(l->role, r->role);
+}
+
+static enum err_code write_map(struct json_writer *w, const struct import_settings *settings,
+                               struct error *err) {
+    size_t count = (size_t)settings->map_count;
+    SCOPED(mem) struct import_map_entry *sorted = mem_array(count, sizeof *sorted);
+    if (!sorted) {
+        return err_oom(err, "a mapping");
+    }
+    memcpy(sorted, settings->map, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, compare_roles);
+    json_write_key(w, "map");
+    json_write_object_begin(w);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && compare_roles(&sorted[i - 1], &sorted[i]) == 0) {
+            return err_set(err, ERR_USAGE, "--map %s is given twice: '%s' and '%s'", sorted[i].role,
+                           sorted[i - 1].column, sorted[i].column);
+        }
+        json_write_key(w, sorted[i].role);
+        json_write_string(w, sorted[i].column);
+    }
+    json_write_object_end(w);
+    return ERR_OK;
+}
+
+static void write_text(struct json_writer *w, const char *key, const char *text) {
+    if (text) {
+        json_write_key(w, key);
+        json_write_string(w, text);
+    }
+}
+
+enum err_code import_mapping_write(const struct import_settings *settings, struct strbuf *out,
+                                   struct error *err) {
+    struct json_writer w = JSON_WRITER_INIT(out, JSON_COMPACT);
+    json_write_object_begin(&w);
+    if (settings->map_count > 0) {
+        TRY(write_map(&w, settings, err));
+    }
+    write_text(&w, "name", settings->name);
+    write_text(&w, "prefer", settings->prefer);
+    write_text(&w, "prompt", settings->prompt);
+    if (settings->texts) {
+        struct hash_digest digest;
+        char hex[HASH_HEX_BYTES];
+        TRY(hash_file(settings->texts, &digest, err));
+        hash_to_hex(&digest, hex);
+        write_text(&w, "texts_sha256", hex);
+    }
+    write_text(&w, "topic", settings->topic);
+    json_write_object_end(&w);
+    return json_writer_finish(&w, err);
+}
