@@ -13,7 +13,10 @@
 #define COMMANDS(X) \
     X(demo)         \
     X(doctor)       \
+    X(init)         \
     X(import)       \
+    X(export)       \
+    X(backup)       \
     X(bench)        \
     X(config)       \
     X(help)         \
