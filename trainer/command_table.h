@@ -15,6 +15,7 @@
     X(doctor)       \
     X(init)         \
     X(import)       \
+    X(check)        \
     X(export)       \
     X(backup)       \
     X(bench)        \
