@@ -16,6 +16,7 @@
     X(init)         \
     X(import)       \
     X(check)        \
+    X(stats)        \
     X(export)       \
     X(backup)       \
     X(bench)        \
