@@ -4,7 +4,7 @@
 _accord_command() {
     case $1 in
     'accord')
-        subcommands='demo doctor bench config help version completion '
+        subcommands='demo doctor init import check stats export backup reward bench config help version completion '
         options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
         ;;
@@ -18,8 +18,68 @@ _accord_command() {
         options='--no-torch --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
         ;;
+    'accord init')
+        subcommands=''
+        options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord import')
+        subcommands=''
+        options='--format --map --texts --name --prompt --topic --prefer --skip-bad --dry-run --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord check')
+        subcommands=''
+        options='--strict --only --examples --near --long-bytes --no-integrity --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord stats')
+        subcommands=''
+        options='--aspect --population --split --from-ratings --annotators --sources --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord export')
+        subcommands=''
+        options='--format --kind --split --aspect --population --topic --output --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord backup')
+        subcommands=''
+        options='--replace --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord reward')
+        subcommands='fit rank predict list baseline '
+        options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand=''
+        ;;
+    'accord reward fit')
+        subcommands=''
+        options='--kind --model --estimator --ridge --ties --position-effect --reliability-good --reliability-bad --items --from --aspect --population --by-population --topic --split --name --replace --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord reward rank')
+        subcommands=''
+        options='--fit --top --reference --confidence --format --output --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord reward predict')
+        subcommands=''
+        options='--fit --position --confidence --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord reward list')
+        subcommands=''
+        options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord reward baseline')
+        subcommands=''
+        options='--folds --group --ridge --aspect --population --topic --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
     'accord bench')
-        subcommands='start torch adamw scope '
+        subcommands='start fit torch adamw scope '
         options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
         ;;
@@ -27,6 +87,11 @@ _accord_command() {
         subcommands=''
         options='--repeats --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
+        ;;
+    'accord bench fit')
+        subcommands=''
+        options='--model --position-effect --map --repeats --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
         ;;
     'accord bench torch')
         subcommands=''
@@ -109,6 +174,191 @@ _accord_value() {
         *) value=flag ;;
         esac
         ;;
+    'accord init')
+        case $2 in
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord import')
+        case $2 in
+        -f | --format) value='' ;;
+        -m | --map) value='' ;;
+        --texts) value='file' ;;
+        --name) value='' ;;
+        --prompt) value='' ;;
+        --topic) value='' ;;
+        --prefer) value='better safer ' ;;
+        --skip-bad) value='file' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord check')
+        case $2 in
+        --only) value='' ;;
+        --examples) value='' ;;
+        --near) value='' ;;
+        --long-bytes) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord stats')
+        case $2 in
+        --aspect) value='' ;;
+        --population) value='' ;;
+        --split) value='train validation test ' ;;
+        --annotators) value='' ;;
+        --sources) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord export')
+        case $2 in
+        -f | --format) value='trl csv ' ;;
+        -k | --kind) value='comparisons ratings labels demonstrations prompts pairs works ' ;;
+        --split) value='train validation test ' ;;
+        --aspect) value='' ;;
+        --population) value='' ;;
+        --topic) value='' ;;
+        -o | --output) value='file' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord backup')
+        case $2 in
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord reward')
+        case $2 in
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord reward fit')
+        case $2 in
+        --kind) value='tabular ' ;;
+        -m | --model) value='bradley-terry davidson rao-kupper plackett-luce crowd-bt ' ;;
+        --estimator) value='ml map firth ' ;;
+        --ridge) value='' ;;
+        --ties) value='refuse half drop ' ;;
+        --reliability-good) value='' ;;
+        --reliability-bad) value='' ;;
+        --items) value='responses origins ' ;;
+        --from) value='comparisons ratings ' ;;
+        --aspect) value='' ;;
+        --population) value='' ;;
+        --topic) value='' ;;
+        --split) value='train validation test all ' ;;
+        -n | --name) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord reward rank')
+        case $2 in
+        -f | --fit) value='' ;;
+        -n | --top) value='' ;;
+        --reference) value='' ;;
+        --confidence) value='' ;;
+        --format) value='text csv json svg ' ;;
+        -o | --output) value='file' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord reward predict')
+        case $2 in
+        -f | --fit) value='' ;;
+        --position) value='first second unknown ' ;;
+        --confidence) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord reward list')
+        case $2 in
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord reward baseline')
+        case $2 in
+        -k | --folds) value='' ;;
+        --group) value='' ;;
+        --ridge) value='' ;;
+        --aspect) value='' ;;
+        --population) value='' ;;
+        --topic) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
     'accord bench')
         case $2 in
         --trace) value='' ;;
@@ -122,6 +372,19 @@ _accord_value() {
         ;;
     'accord bench start')
         case $2 in
+        -r | --repeats) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord bench fit')
+        case $2 in
+        --model) value='bradley-terry davidson rao-kupper plackett-luce crowd-bt ' ;;
         -r | --repeats) value='' ;;
         --trace) value='' ;;
         --seed) value='' ;;

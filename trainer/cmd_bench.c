@@ -1,6 +1,8 @@
 /* cmd_bench.c - accord bench: how fast the pieces are on this machine. Cases that need tensors are
  * in lm_bench.c. */
+#include "reward/tabular_fit.h"
 #include "trainer/bench.h"
+#include "trainer/bench_fit.h"
 #include "trainer/bench_start.h"
 #include "trainer/command_table.h"
 
@@ -90,6 +92,37 @@ static const struct command_option scope_options[] = {
     {.name = NULL},
 };
 
+#define MODEL_NAME(name, text) text,
+static const char *const models[] = {TABULAR_MODELS(MODEL_NAME) NULL};
+#undef MODEL_NAME
+
+static const struct command_option fit_options[] = {
+    {.name = "model",
+     .kind = OPTION_CHOICE,
+     .choices = models,
+     .default_text = "bradley-terry",
+     .help = "the model; ties count half where it has none"},
+    {.name = "position-effect", .kind = OPTION_FLAG, .help = "with an effect of the order shown"},
+    {.name = "map",
+     .kind = OPTION_FLAG,
+     .help = "the posterior mode instead of maximum likelihood"},
+    REPEATS_OPTION,
+    {.name = NULL},
+};
+
+static const struct command_positional fit_positionals[] = {
+    {.name = "project.db", .kind = OPTION_FILE, .help = "the project file"},
+    {.name = NULL},
+};
+
+static const struct command bench_fit = {
+    .name = "fit",
+    .purpose = "time a tabular reward on the comparisons of a project",
+    .options = fit_options,
+    .positionals = fit_positionals,
+    .function = bench_fit_run,
+};
+
 static const struct command bench_start = {
     .name = "start",
     .purpose = "time the start of commands that need no libtorch",
@@ -130,7 +163,7 @@ static const struct command bench_one_op = {
 };
 
 static const struct command *const subcommands[] = {
-    &bench_start, &bench_torch, &bench_adamw, &bench_scope, &bench_one_op, NULL,
+    &bench_start, &bench_fit, &bench_torch, &bench_adamw, &bench_scope, &bench_one_op, NULL,
 };
 
 static const struct command_example examples[] = {

@@ -19,6 +19,7 @@
     X(stats)        \
     X(export)       \
     X(backup)       \
+    X(reward)       \
     X(bench)        \
     X(config)       \
     X(help)         \

@@ -1,0 +1,13 @@
+/* reward.c - see reward.h. */
+#include "reward/reward.h"
+
+enum err_code reward_score(struct reward *reward, const struct reward_item *items, int64_t count,
+                           double *out_rewards, struct error *err) {
+    return reward->class->score(reward, items, count, out_rewards, err);
+}
+
+void reward_free(struct reward *reward) {
+    if (reward) {
+        reward->class->free(reward);
+    }
+}

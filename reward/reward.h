@@ -1,0 +1,47 @@
+/* reward.h - whatever gives an answer a number: tabular fits today, language-model heads, rules and
+ * commands later.
+ *
+ * Use:      SCOPED(reward) struct reward *reward = NULL;
+ *           TRY(reward_tabular_open(db, "tea", &reward, err));
+ *           TRY(reward_score(reward, items, count, scores, err));
+ * Threads:  one, unless an implementation says otherwise.
+ */
+#ifndef REWARD_REWARD_H
+#define REWARD_REWARD_H
+
+#include "base/error.h"
+#include "data/preference.h"
+
+#include <stdint.h>
+
+struct reward_item {
+    const struct preference_prompt *prompt;     /* borrowed */
+    const struct preference_response *response; /* borrowed */
+};
+
+struct reward;
+
+/* What an implementation defines; the object begins with struct reward. */
+struct reward_class {
+    const char *name; /* "tabular" */
+    enum err_code (*score)(struct reward *reward, const struct reward_item *items, int64_t count,
+                           double *out_rewards, struct error *err);
+    void (*free)(struct reward *reward);
+};
+
+struct reward {
+    const struct reward_class *class;
+};
+
+/* Rewards [count] in nats; NaN for what this reward knows nothing about (a response that a tabular
+ * fit has not seen), which the caller must decide about. */
+ERR_NODISCARD enum err_code reward_score(struct reward *reward, const struct reward_item *items,
+                                         int64_t count, double *out_rewards, struct error *err);
+
+void reward_free(struct reward *reward);
+
+static inline void reward_scoped_end(struct reward **reward) {
+    reward_free(*reward);
+}
+
+#endif

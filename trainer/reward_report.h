@@ -1,0 +1,31 @@
+/* reward_report.h - what `accord reward fit` says of its fits, for people and as JSON.
+ *
+ * Use:      struct reward_report report = {.path = path, .fits = fits, .count = count};
+ *           TRY(reward_report_print(run, &report, err));
+ * Threads:  main thread.
+ */
+#ifndef TRAINER_REWARD_REPORT_H
+#define TRAINER_REWARD_REPORT_H
+
+#include "data/comparison_set.h"
+#include "reward/tabular_fit.h"
+#include "trainer/run.h"
+
+struct reward_report_fit {
+    const char *name;       /* it is stored under; borrowed */
+    const char *population; /* NULL: everybody; borrowed */
+    const char *why_model;  /* "the comparisons hold ties"; NULL: the user chose it */
+    struct comparison_set set;
+    struct tabular_fit fit;
+};
+
+struct reward_report {
+    const char *path; /* of the project file */
+    const struct reward_report_fit *fits;
+    int64_t count;
+};
+
+ERR_NODISCARD enum err_code reward_report_print(struct run *run, const struct reward_report *report,
+                                                struct error *err);
+
+#endif
