@@ -6,6 +6,7 @@
 #include "base/number.h"
 #include "base/scoped.h"
 #include "reward/baseline.h"
+#include "tests/support/near.h"
 #include "tests/support/real_data.h"
 #include "tests/support/test.h"
 
@@ -186,7 +187,7 @@ static void test_length_alone__published_accuracies(void **state) {
         assert_int_equal(count, pair_counts[fold]);
         double percent = 100.0 * (double)right / (double)count;
         print_message("fold %d: length %.2f %%\n", fold, percent);
-        assert_f64_near(percent, percents[fold], 0.05);
+        assert_near(percent, percents[fold], 0.05);
     }
 }
 
@@ -234,7 +235,7 @@ static void test_words__near_published_accuracies(void **state) {
     for (int32_t fold = 0; fold < FOLDS; fold++) {
         double percent = words_percent(fold);
         print_message("fold %d: words %.2f %%\n", fold, percent);
-        assert_f64_near(percent, percents[fold], 1.0);
+        assert_near(percent, percents[fold], 1.0);
     }
 }
 

@@ -10,6 +10,7 @@
 #include "base/scoped.h"
 #include "reward/tabular_fit.h"
 #include "tests/support/comparison_sample.h"
+#include "tests/support/near.h"
 #include "tests/support/real_data.h"
 #include "tests/support/test.h"
 
@@ -101,13 +102,13 @@ static void test_citations__as_published(void **state) {
     comparison_sample_init(&set, 0);
     each_row("item-only-classic/citations.csv", take_citation, &set);
     run(&set, TABULAR_OPTIONS_DEFAULT, &fit);
-    assert_f64_near(reward_over(&set, &fit, "Comm Statist", "Biometrika"), -2.9491, 5e-5);
-    assert_f64_near(reward_over(&set, &fit, "JASA", "Biometrika"), -0.4796, 5e-5);
-    assert_f64_near(reward_over(&set, &fit, "JRSS-B", "Biometrika"), 0.2690, 5e-5);
-    assert_f64_near(fit.deviance, 4.293, 5e-4);
-    assert_f64_near(fit.null_deviance, 1925.0, 0.5);
+    assert_near(reward_over(&set, &fit, "Comm Statist", "Biometrika"), -2.9491, 5e-5);
+    assert_near(reward_over(&set, &fit, "JASA", "Biometrika"), -0.4796, 5e-5);
+    assert_near(reward_over(&set, &fit, "JRSS-B", "Biometrika"), 0.2690, 5e-5);
+    assert_near(fit.deviance, 4.293, 5e-4);
+    assert_near(fit.null_deviance, 1925.0, 0.5);
     assert_int_equal(fit.degrees_of_freedom, 3);
-    assert_f64_near(fit.aic_counts, 46.39, 5e-3);
+    assert_near(fit.aic_counts, 46.39, 5e-3);
 }
 
 static void test_citations__firth_as_published(void **state) {
@@ -119,9 +120,9 @@ static void test_citations__firth_as_published(void **state) {
     struct tabular_options options = TABULAR_OPTIONS_DEFAULT;
     options.estimator = TABULAR_FIRTH;
     run(&set, options, &fit);
-    assert_f64_near(reward_over(&set, &fit, "Comm Statist", "Biometrika"), -2.9444, 5e-5);
-    assert_f64_near(reward_over(&set, &fit, "JASA", "Biometrika"), -0.4791, 5e-5);
-    assert_f64_near(reward_over(&set, &fit, "JRSS-B", "Biometrika"), 0.2685, 5e-5);
+    assert_near(reward_over(&set, &fit, "Comm Statist", "Biometrika"), -2.9444, 5e-5);
+    assert_near(reward_over(&set, &fit, "JASA", "Biometrika"), -0.4791, 5e-5);
+    assert_near(reward_over(&set, &fit, "JRSS-B", "Biometrika"), 0.2685, 5e-5);
 }
 
 /* ---- baseball ---- */
@@ -147,10 +148,10 @@ static void check_teams(const struct comparison_set *set, const struct tabular_f
                         const struct published *teams, double reward_tolerance,
                         double std_error_tolerance) {
     for (int64_t t = 0; t < 6; t++) {
-        assert_f64_near(reward_over(set, fit, teams[t].team, "Baltimore"), teams[t].reward,
-                        reward_tolerance);
-        assert_f64_near(std_error_over(set, fit, teams[t].team, "Baltimore"), teams[t].std_error,
-                        std_error_tolerance);
+        assert_near(reward_over(set, fit, teams[t].team, "Baltimore"), teams[t].reward,
+                    reward_tolerance);
+        assert_near(std_error_over(set, fit, teams[t].team, "Baltimore"), teams[t].std_error,
+                    std_error_tolerance);
     }
 }
 
@@ -165,9 +166,9 @@ static void test_baseball__as_published(void **state) {
                                       {"Detroit", 1.4364, 0.3396},  {"Milwaukee", 1.5814, 0.3433},
                                       {"New York", 1.2476, 0.3359}, {"Toronto", 1.2945, 0.3367}};
     check_teams(&set, &fit, teams, 5e-5, 5e-5);
-    assert_f64_near(fit.deviance, 44.053, 5e-4);
+    assert_near(fit.deviance, 44.053, 5e-4);
     assert_int_equal(fit.degrees_of_freedom, 36);
-    assert_f64_near(fit.aic_counts, 140.52, 5e-3);
+    assert_near(fit.aic_counts, 140.52, 5e-3);
 }
 
 static void test_baseball__with_home_effect_as_published(void **state) {
@@ -185,11 +186,11 @@ static void test_baseball__with_home_effect_as_published(void **state) {
         {"New York", 1.2813404, 0.3404034}, {"Toronto", 1.3271104, 0.3403222}};
     /* glm() of R takes standard errors from where its last step began: up to 4e-7 off here. */
     check_teams(&set, &fit, teams, 6e-8, 1e-6);
-    assert_f64_near(tabular_fit_parameter(&fit, "position")->value, 0.3023, 5e-5);
-    assert_f64_near(tabular_fit_parameter(&fit, "position")->std_error, 0.1309, 5e-5);
-    assert_f64_near(fit.deviance, 38.643, 5e-4);
+    assert_near(tabular_fit_parameter(&fit, "position")->value, 0.3023, 5e-5);
+    assert_near(tabular_fit_parameter(&fit, "position")->std_error, 0.1309, 5e-5);
+    assert_near(fit.deviance, 38.643, 5e-4);
     assert_int_equal(fit.degrees_of_freedom, 35);
-    assert_f64_near(fit.aic_counts, 137.11, 5e-3);
+    assert_near(fit.aic_counts, 137.11, 5e-3);
 }
 
 /* ---- puddings ---- */
@@ -217,10 +218,9 @@ static void test_puddings__davidson_to_seven_digits(void **state) {
         sum += exp(fit.rewards[i]);
     }
     for (int64_t i = 0; i < 6; i++) {
-        assert_f64_near(exp(fit.rewards[i]) / sum, worths[(int)number_of(set.item_names[i]) - 1],
-                        5e-8);
+        assert_near(exp(fit.rewards[i]) / sum, worths[(int)number_of(set.item_names[i]) - 1], 5e-8);
     }
-    assert_f64_near(exp(tabular_fit_parameter(&fit, "log_nu")->value), 0.7468230, 5e-8);
+    assert_near(exp(tabular_fit_parameter(&fit, "log_nu")->value), 0.7468230, 5e-8);
 }
 
 /* ---- choix ---- */
@@ -245,7 +245,7 @@ static void check_choix(const char *relative) {
     for (int64_t i = 0; i < set.item_count; i++) {
         double reward = (double)NAN;
         assert_ok(json_as_f64(doc, json_at(doc, expected, i), &reward, &err), &err);
-        assert_f64_near(fit.rewards[i], reward, 5e-9);
+        assert_near(fit.rewards[i], reward, 5e-9);
     }
 }
 

@@ -34,17 +34,4 @@
         }                                                                                    \
     } while (0)
 
-/* Doubles within `tolerance` of each other, in double precision, which cmocka's own check is not.
- */
-#define assert_f64_near(actual, expected, tolerance)                                      \
-    do {                                                                                  \
-        double actual_ = (actual);                                                        \
-        double expected_ = (expected);                                                    \
-        double off_ = actual_ > expected_ ? actual_ - expected_ : expected_ - actual_;    \
-        if (!(off_ <= (tolerance))) {                                                     \
-            fail_msg("%s = %.17g, expected %.17g within %g", #actual, actual_, expected_, \
-                     (double)(tolerance));                                                \
-        }                                                                                 \
-    } while (0)
-
 #endif

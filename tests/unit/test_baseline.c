@@ -2,6 +2,7 @@
 
 #include "base/scoped.h"
 #include "tests/support/alloc_loop.h"
+#include "tests/support/near.h"
 #include "tests/support/test.h"
 
 #include <math.h>
@@ -36,10 +37,10 @@ static void test_baseline_length__closed_form(void **state) {
     options.ridge_length = 1e-12;
     SCOPED(baseline) struct baseline baseline = BASELINE_INIT;
     assert_ok(baseline_fit(&matrix, &three_to_one, &options, &baseline, &err), &err);
-    assert_f64_near(baseline.length_weight, log(3.0) / log(2.0), TOL);
+    assert_near(baseline.length_weight, log(3.0) / log(2.0), TOL);
     assert_int_equal(baseline.feature_count, 0);
-    assert_f64_near(baseline_score(&baseline, &matrix, 0) - baseline_score(&baseline, &matrix, 1),
-                    log(3.0), TOL);
+    assert_near(baseline_score(&baseline, &matrix, 0) - baseline_score(&baseline, &matrix, 1),
+                log(3.0), TOL);
 }
 
 /* Words a and b, equally long: weights w and -w. With the value ln 2 of a single word, margin
@@ -56,10 +57,10 @@ static void test_baseline_words__golden(void **state) {
     SCOPED(baseline) struct baseline baseline = BASELINE_INIT;
     assert_ok(baseline_fit(&matrix, &three_to_one, &options, &baseline, &err), &err);
     assert_int_equal(baseline.feature_count, 3);
-    assert_f64_near(baseline.weights[0], 0.35696758341878854, TOL);
-    assert_f64_near(baseline.weights[1], -0.35696758341878854, TOL);
-    assert_f64_near(baseline.weights[2], 0.0, 0.0); /* was in no pair */
-    assert_f64_near(baseline.length_weight, 0.0, TOL);
+    assert_near(baseline.weights[0], 0.35696758341878854, TOL);
+    assert_near(baseline.weights[1], -0.35696758341878854, TOL);
+    assert_near(baseline.weights[2], 0.0, 0.0); /* was in no pair */
+    assert_near(baseline.length_weight, 0.0, TOL);
 }
 
 static void test_baseline__swapped_sides_give_the_same(void **state) {
@@ -81,8 +82,8 @@ static void test_baseline__swapped_sides_give_the_same(void **state) {
     assert_ok(baseline_fit(&matrix, &pairs, &options, &left, &err), &err);
     assert_ok(baseline_fit(&matrix, &swapped, &options, &right, &err), &err);
     for (int64_t row = 0; row < 4; row++) {
-        assert_f64_near(baseline_score(&left, &matrix, row), baseline_score(&right, &matrix, row),
-                        1e-12);
+        assert_near(baseline_score(&left, &matrix, row), baseline_score(&right, &matrix, row),
+                    1e-12);
     }
 }
 
@@ -98,7 +99,7 @@ static void test_baseline_score__words_after_the_fit_count_nothing(void **state)
     assert_ok(baseline_fit(&matrix, &three_to_one, &options, &baseline, &err), &err);
     assert_ok(text_features_add(features, "z", 1, &err), &err);
     matrix = text_features_matrix(features);
-    assert_f64_near(baseline_score(&baseline, &matrix, 2), 0.0, 0.0); /* ln 1 character too */
+    assert_near(baseline_score(&baseline, &matrix, 2), 0.0, 0.0); /* ln 1 character too */
 }
 
 static void test_baseline_fit__nothing_to_fit_to(void **state) {

@@ -1,6 +1,7 @@
 #include "reward/dense_spd.h"
 
 #include "base/rng.h"
+#include "tests/support/near.h"
 #include "tests/support/test.h"
 
 #include <math.h>
@@ -10,18 +11,18 @@ static void test_dense_spd__two_by_two(void **state) {
     (void)state;
     double a[3] = {4.0, 2.0, 5.0};
     assert_true(dense_spd_factor(a, 2));
-    assert_f64_near(a[0], 2.0, 0.0);
-    assert_f64_near(a[1], 1.0, 0.0);
-    assert_f64_near(a[2], 2.0, 0.0);
-    assert_f64_near(dense_spd_log_determinant(a, 2), log(16.0), 1e-15);
+    assert_near(a[0], 2.0, 0.0);
+    assert_near(a[1], 1.0, 0.0);
+    assert_near(a[2], 2.0, 0.0);
+    assert_near(dense_spd_log_determinant(a, 2), log(16.0), 1e-15);
     double b[2] = {8.0, 9.0}; /* A (11/8, 5/4)' */
     dense_spd_solve(a, 2, b);
-    assert_f64_near(b[0], 22.0 / 16.0, 1e-15);
-    assert_f64_near(b[1], 20.0 / 16.0, 1e-15);
+    assert_near(b[0], 22.0 / 16.0, 1e-15);
+    assert_near(b[1], 20.0 / 16.0, 1e-15);
     dense_spd_invert(a, 2);
-    assert_f64_near(a[0], 5.0 / 16.0, 1e-16);
-    assert_f64_near(a[1], -2.0 / 16.0, 1e-16);
-    assert_f64_near(a[2], 4.0 / 16.0, 1e-16);
+    assert_near(a[0], 5.0 / 16.0, 1e-16);
+    assert_near(a[1], -2.0 / 16.0, 1e-16);
+    assert_near(a[2], 4.0 / 16.0, 1e-16);
 }
 
 static void test_dense_spd__refuses_what_is_not_positive(void **state) {
@@ -84,9 +85,9 @@ static void test_dense_spd__times_inverse_is_one(void **state) {
         dense_spd_solve(inverse, n, column);
         dense_spd_invert(inverse, n);
         for (int64_t i = 0; i < n; i++) {
-            assert_f64_near(entry_of(inverse, i, n / 2), column[i], 1e-13);
+            assert_near(entry_of(inverse, i, n / 2), column[i], 1e-13);
             for (int64_t j = 0; j < n; j++) {
-                assert_f64_near(product_entry(a, inverse, n, i, j), i == j ? 1.0 : 0.0, 1e-12);
+                assert_near(product_entry(a, inverse, n, i, j), i == j ? 1.0 : 0.0, 1e-12);
             }
         }
     }

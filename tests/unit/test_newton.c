@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "tests/support/alloc_loop.h"
+#include "tests/support/near.h"
 #include "tests/support/test.h"
 
 #include <math.h>
@@ -44,9 +45,9 @@ static void test_newton__quadratic_in_one_full_solution(void **state) {
     struct newton_result result;
     double x[2] = {100.0, -50.0};
     assert_ok(newton_minimise(&square, &NEWTON_OPTIONS_DEFAULT, x, &result, &err), &err);
-    assert_f64_near(x[0], 1.0 / 11.0, 1e-15);
-    assert_f64_near(x[1], 7.0 / 11.0, 1e-15);
-    assert_f64_near(result.value, -15.0 / 22.0, 1e-15);
+    assert_near(x[0], 1.0 / 11.0, 1e-15);
+    assert_near(x[1], 7.0 / 11.0, 1e-15);
+    assert_near(result.value, -15.0 / 22.0, 1e-15);
     assert_true(result.gradient_max < 1e-12);
 }
 
@@ -55,9 +56,9 @@ static void test_newton_solve__two_equations(void **state) {
     struct error err = ERROR_INIT;
     double x[2] = {0.0, 0.0}, b[2] = {1.0, 2.0}, solution[2];
     assert_ok(newton_solve(&square, x, b, 1e-14, solution, &err), &err);
-    assert_f64_near(solution[0], 1.0 / 11.0, 1e-15);
-    assert_f64_near(solution[1], 7.0 / 11.0, 1e-15);
-    assert_f64_near(b[0], 1.0, 0.0); /* is not changed */
+    assert_near(solution[0], 1.0 / 11.0, 1e-15);
+    assert_near(solution[1], 7.0 / 11.0, 1e-15);
+    assert_near(b[0], 1.0, 0.0); /* is not changed */
 }
 
 /* f = x^2 / (1 + ...) is not needed: -log x - log(1 - x) + 5 x on (0, 1), +infinity outside. Its
@@ -99,7 +100,7 @@ static void test_newton__stays_inside_of_the_domain(void **state) {
     struct newton_result result;
     double x[1] = {1.0 - 1e-9};
     assert_ok(newton_minimise(&barrier, &NEWTON_OPTIONS_DEFAULT, x, &result, &err), &err);
-    assert_f64_near(x[0], (7.0 - sqrt(29.0)) / 10.0, 1e-14);
+    assert_near(x[0], (7.0 - sqrt(29.0)) / 10.0, 1e-14);
     x[0] = 2.0;
     assert_fails(newton_minimise(&barrier, &NEWTON_OPTIONS_DEFAULT, x, &result, &err), ERR_DATA,
                  "likelihood at the start is not finite", &err);
@@ -170,7 +171,7 @@ static void test_newton__constant_shift_is_not_followed(void **state) {
         sum += d[i];
     }
     for (int i = 0; i < RING; i++) {
-        assert_f64_near(x[i] - x[(i + 1) % RING], d[i] - sum / RING, 1e-7);
+        assert_near(x[i] - x[(i + 1) % RING], d[i] - sum / RING, 1e-7);
         assert_true(fabs(x[i]) < 1e6);
     }
 }
@@ -250,7 +251,7 @@ static void test_newton__comes_back_from_afar(void **state) {
         struct newton_result result;
         double x[1] = {starts[k]};
         assert_ok(newton_minimise(&far, &NEWTON_OPTIONS_DEFAULT, x, &result, &err), &err);
-        assert_f64_near(x[0], log(3.0), 1e-12);
+        assert_near(x[0], log(3.0), 1e-12);
         assert_true(result.iterations < 30);
     }
 }

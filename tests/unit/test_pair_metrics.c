@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "base/scoped.h"
 #include "tests/support/alloc_loop.h"
+#include "tests/support/near.h"
 #include "tests/support/test.h"
 
 #define TOL 1e-14
@@ -22,16 +23,16 @@ static void test_pair_metrics__hand_worked(void **state) {
     pair_metrics_add(&metrics, 2, 0.0, 0.0, 2.0, 0.0);
     struct pair_scores scores;
     assert_ok(pair_metrics_scores(&metrics, 1, &scores, &err), &err);
-    assert_f64_near(scores.accuracy.value, 0.5, TOL);
-    assert_f64_near(scores.nll.value, 0.6785649047913208, TOL);
-    assert_f64_near(scores.brier.value, 0.21838795921695392, TOL);
+    assert_near(scores.accuracy.value, 0.5, TOL);
+    assert_near(scores.nll.value, 0.6785649047913208, TOL);
+    assert_near(scores.brier.value, 0.21838795921695392, TOL);
     assert_int_equal(scores.pairs, 3);
     assert_int_equal(scores.clusters, 2);
-    assert_f64_near(scores.decided, 3.0, 0.0);
-    assert_f64_near(scores.weight, 10.0, 0.0);
+    assert_near(scores.decided, 3.0, 0.0);
+    assert_near(scores.weight, 10.0, 0.0);
     /* Two clusters, each right in half: resampling them cannot change the accuracy. */
-    assert_f64_near(scores.accuracy.low, 0.5, 0.0);
-    assert_f64_near(scores.accuracy.high, 0.5, 0.0);
+    assert_near(scores.accuracy.low, 0.5, 0.0);
+    assert_near(scores.accuracy.high, 0.5, 0.0);
     assert_true(scores.nll.low < scores.nll.value && scores.nll.value < scores.nll.high);
 }
 
@@ -72,7 +73,7 @@ static void test_pair_metrics__interval_covers(void **state) {
         width += (scores.accuracy.high - scores.accuracy.low) / 2.0 / 100.0;
     }
     assert_in_range(covered, 89, 100); /* 95 - 2.8 standard deviations */
-    assert_f64_near(width, 0.0635, 0.004);
+    assert_near(width, 0.0635, 0.004);
 }
 
 static enum err_code score(void *context, struct error *err) {

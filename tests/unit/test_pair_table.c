@@ -4,6 +4,7 @@
 #include "base/scoped.h"
 #include "tests/support/alloc_loop.h"
 #include "tests/support/comparison_sample.h"
+#include "tests/support/near.h"
 #include "tests/support/test.h"
 
 #include <math.h>
@@ -22,9 +23,9 @@ static void check_cell(const struct pair_table *table, int64_t i, int32_t j, int
                        const double weights[3]) {
     int64_t c = find_cell(table, i, j, side);
     assert_true(c >= 0);
-    assert_f64_near(table->wins[c], weights[0], 0.0);
-    assert_f64_near(table->losses[c], weights[1], 0.0);
-    assert_f64_near(table->ties[c], weights[2], 0.0);
+    assert_near(table->wins[c], weights[0], 0.0);
+    assert_near(table->losses[c], weights[1], 0.0);
+    assert_near(table->ties[c], weights[2], 0.0);
 }
 
 static void build(const struct comparison_set *set, enum pair_ties ties, struct pair_table *table) {
@@ -63,7 +64,7 @@ static void test_pair_table__counts_by_pair_and_side(void **state) {
     check_cell(&table, 0, 2, 0, (double[]){2.5, 0.0, 0.0});
     assert_int_equal(table.others[0], 1); /* sorted by j, then side */
     assert_int_equal(table.sides[1], -1);
-    assert_f64_near(table.weight, 6.5, 0.0);
+    assert_near(table.weight, 6.5, 0.0);
     assert_int_equal(table.pairs, 5);
     assert_int_equal(table.tied, 2);
     assert_int_equal(table.rankings, 0);
@@ -81,7 +82,7 @@ static void test_pair_table__ties_half_or_dropped(void **state) {
     assert_int_equal(find_cell(&dropped, 0, 1, 1), -1);
     assert_int_equal(dropped.tied, 2);
     assert_int_equal(dropped.pairs, 3);
-    assert_f64_near(dropped.weight, 4.5, 0.0);
+    assert_near(dropped.weight, 4.5, 0.0);
 }
 
 static void test_pair_table__merged_sides(void **state) {
@@ -97,7 +98,7 @@ static void test_pair_table__merged_sides(void **state) {
     check_cell(&merged, 0, 1, 0, (double[]){0.0, 0.0, 2.0});
     check_cell(&merged, 0, 2, 0, (double[]){3.5, 1.0, 0.0});
     assert_int_equal(merged.starts[3], 2);
-    assert_f64_near(merged.weight, 6.5, 0.0);
+    assert_near(merged.weight, 6.5, 0.0);
 }
 
 /* 3 > 1 = 0 > 2, shown 0, 1, 2, 3 as first, second, ...: six pairs, one tied. */

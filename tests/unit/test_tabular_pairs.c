@@ -6,6 +6,7 @@
 #include "reward/tabular_fit.h"
 #include "tests/support/alloc_loop.h"
 #include "tests/support/comparison_sample.h"
+#include "tests/support/near.h"
 #include "tests/support/tabular_case.h"
 #include "tests/support/test.h"
 
@@ -44,23 +45,23 @@ static void test_bradley_terry__two_items(void **state) {
     comparison_sample_wins(&set, 0, 1, 30);
     comparison_sample_wins(&set, 1, 0, 10);
     run(&set, &options, &fit);
-    assert_f64_near(fit.rewards[0], 0.5 * log(3.0), 1e-14);
-    assert_f64_near(fit.rewards[1], -0.5 * log(3.0), 1e-14);
-    assert_f64_near(tabular_fit_contrast_std_error(&fit, 0, 1), sqrt(16.0 / 120.0), 1e-14);
-    assert_f64_near(fit.std_errors[1], 0.5 * sqrt(16.0 / 120.0), 1e-14);
-    assert_f64_near(tabular_fit_covariance(&fit, 0, 1), -0.25 * 16.0 / 120.0, 1e-15);
+    assert_near(fit.rewards[0], 0.5 * log(3.0), 1e-14);
+    assert_near(fit.rewards[1], -0.5 * log(3.0), 1e-14);
+    assert_near(tabular_fit_contrast_std_error(&fit, 0, 1), sqrt(16.0 / 120.0), 1e-14);
+    assert_near(fit.std_errors[1], 0.5 * sqrt(16.0 / 120.0), 1e-14);
+    assert_near(tabular_fit_covariance(&fit, 0, 1), -0.25 * 16.0 / 120.0, 1e-15);
     double likelihood = 30.0 * log(0.75) + 10.0 * log(0.25);
-    assert_f64_near(fit.log_likelihood, likelihood, 1e-12);
-    assert_f64_near(fit.log_likelihood_saturated, likelihood, 1e-12);
-    assert_f64_near(fit.log_likelihood_null, -40.0 * log(2.0), 1e-12);
-    assert_f64_near(fit.deviance, 0.0, 1e-12);
-    assert_f64_near(fit.null_deviance, 2.0 * (likelihood + 40.0 * log(2.0)), 1e-12);
+    assert_near(fit.log_likelihood, likelihood, 1e-12);
+    assert_near(fit.log_likelihood_saturated, likelihood, 1e-12);
+    assert_near(fit.log_likelihood_null, -40.0 * log(2.0), 1e-12);
+    assert_near(fit.deviance, 0.0, 1e-12);
+    assert_near(fit.null_deviance, 2.0 * (likelihood + 40.0 * log(2.0)), 1e-12);
     assert_int_equal(fit.degrees_of_freedom, 0);
     assert_int_equal(fit.free_parameters, 1);
-    assert_f64_near(fit.aic, 2.0 - 2.0 * likelihood, 1e-12);
+    assert_near(fit.aic, 2.0 - 2.0 * likelihood, 1e-12);
     /* 40! / (30! 10!) = 847,660,528 */
-    assert_f64_near(fit.aic_counts, 2.0 - 2.0 * (likelihood + log(847660528.0)), 1e-9);
-    assert_f64_near(fit.weight, 40.0, 0.0);
+    assert_near(fit.aic_counts, 2.0 - 2.0 * (likelihood + log(847660528.0)), 1e-9);
+    assert_near(fit.weight, 40.0, 0.0);
 }
 
 /* First shown wins 12 of 16 whoever it is (s = 1: item 0 wins 12 of 16; s = -1: item 1 does), so
@@ -81,10 +82,10 @@ static void test_bradley_terry__position_alone(void **state) {
         comparison_sample_set_positions(&set, (int32_t[]){2, 1});
     }
     run(&set, &options, &fit);
-    assert_f64_near(fit.rewards[0], 0.0, 1e-14);
-    assert_f64_near(parameter(&fit, "position"), log(3.0), 1e-13);
-    assert_f64_near(parameter_error(&fit, "position"), 1.0 / sqrt(6.0), 1e-13);
-    assert_f64_near(fit.log_likelihood_null, fit.log_likelihood, 1e-12); /* position is fitted */
+    assert_near(fit.rewards[0], 0.0, 1e-14);
+    assert_near(parameter(&fit, "position"), log(3.0), 1e-13);
+    assert_near(parameter_error(&fit, "position"), 1.0 / sqrt(6.0), 1e-13);
+    assert_near(fit.log_likelihood_null, fit.log_likelihood, 1e-12); /* position is fitted */
     assert_int_equal(fit.degrees_of_freedom, 0);
     assert_int_equal(fit.free_parameters, 2);
     /* Swapping what was shown first turns the effect round. */
@@ -92,7 +93,7 @@ static void test_bradley_terry__position_alone(void **state) {
         set.positions[m] = 3 - set.positions[m];
     }
     run(&set, &options, &fit);
-    assert_f64_near(parameter(&fit, "position"), -log(3.0), 1e-13);
+    assert_near(parameter(&fit, "position"), -log(3.0), 1e-13);
 }
 
 /* 16 wins, 4 losses, 8 ties: e^D = 16 / 4, nu = 8 / sqrt(16 * 4) = 1. */
@@ -109,19 +110,18 @@ static void test_davidson__two_items(void **state) {
         comparison_sample_tie(&set, 0, 1);
     }
     run(&set, &options, &fit);
-    assert_f64_near(fit.rewards[0] - fit.rewards[1], log(4.0), 1e-12);
-    assert_f64_near(parameter(&fit, "log_nu"), 0.0, 1e-13);
+    assert_near(fit.rewards[0] - fit.rewards[1], log(4.0), 1e-12);
+    assert_near(parameter(&fit, "log_nu"), 0.0, 1e-13);
     /* p = (4, 1, 2) / 7: the score of D, 1/2, -1/2 or 0, has variance 1/4 (5/7 - 9/49) = 13/98; of
      * log nu 2/7 * 5/7 = 10/49; covariance -1/2 * 3/7 * 2/7 = -3/49. Their inverse, over n = 28. */
     double dd = 13.0 / 98.0, ee = 10.0 / 49.0, de = -3.0 / 49.0;
     double determinant = dd * ee - de * de;
-    assert_f64_near(tabular_fit_contrast_std_error(&fit, 0, 1), sqrt(ee / determinant / 28.0),
-                    1e-13);
-    assert_f64_near(parameter_error(&fit, "log_nu"), sqrt(dd / determinant / 28.0), 1e-13);
-    assert_f64_near(tabular_fit_covariance(&fit, 0, 2) - tabular_fit_covariance(&fit, 1, 2),
-                    -de / determinant / 28.0, 1e-13);
+    assert_near(tabular_fit_contrast_std_error(&fit, 0, 1), sqrt(ee / determinant / 28.0), 1e-13);
+    assert_near(parameter_error(&fit, "log_nu"), sqrt(dd / determinant / 28.0), 1e-13);
+    assert_near(tabular_fit_covariance(&fit, 0, 2) - tabular_fit_covariance(&fit, 1, 2),
+                -de / determinant / 28.0, 1e-13);
     assert_int_equal(fit.degrees_of_freedom, 0);
-    assert_f64_near(fit.deviance, 0.0, 1e-12);
+    assert_near(fit.deviance, 0.0, 1e-12);
 }
 
 /* P(0) = sigma(D - eta) = 16/28, P(1) = sigma(-D - eta) = 4/28: log-odds log(4/3), log(1/6), so
@@ -139,13 +139,12 @@ static void test_rao_kupper__two_items(void **state) {
     comparison_sample_tie(&set, 0, 1);
     comparison_sample_set_weight(&set, 8.0);
     run(&set, &options, &fit);
-    assert_f64_near(fit.rewards[0] - fit.rewards[1], 0.5 * log(8.0), 1e-13);
-    assert_f64_near(parameter(&fit, "eta"), 0.5 * log(4.5), 1e-13);
+    assert_near(fit.rewards[0] - fit.rewards[1], 0.5 * log(8.0), 1e-13);
+    assert_near(parameter(&fit, "eta"), 0.5 * log(4.5), 1e-13);
     double likelihood = 16.0 * log(16.0 / 28.0) + 4.0 * log(4.0 / 28.0) + 8.0 * log(8.0 / 28.0);
-    assert_f64_near(fit.log_likelihood, likelihood, 1e-12);
+    assert_near(fit.log_likelihood, likelihood, 1e-12);
     /* equal items: wins 20, ties 8 of 28, each side half */
-    assert_f64_near(fit.log_likelihood_null, 20.0 * log(10.0 / 28.0) + 8.0 * log(8.0 / 28.0),
-                    1e-12);
+    assert_near(fit.log_likelihood_null, 20.0 * log(10.0 / 28.0) + 8.0 * log(8.0 / 28.0), 1e-12);
 }
 
 /* Jeffreys' prior of one log-odds adds half a win and half a loss: log((n + 1/2) / (1/2)). */
@@ -160,10 +159,10 @@ static void test_firth__never_lost_is_finite(void **state) {
         comparison_sample_wins(&set, 1, 0, wins);
         run(&set, &options, &fit);
         double difference = log(((double)wins + 0.5) / 0.5);
-        assert_f64_near(fit.rewards[1] - fit.rewards[0], difference, 1e-11);
+        assert_near(fit.rewards[1] - fit.rewards[0], difference, 1e-11);
         double p = 1.0 / (1.0 + exp(-difference));
-        assert_f64_near(tabular_fit_contrast_std_error(&fit, 0, 1),
-                        1.0 / sqrt((double)wins * p * (1.0 - p)), 1e-10);
+        assert_near(tabular_fit_contrast_std_error(&fit, 0, 1),
+                    1.0 / sqrt((double)wins * p * (1.0 - p)), 1e-10);
     }
 }
 
@@ -179,12 +178,12 @@ static void test_map__one_win(void **state) {
     comparison_sample_win(&set, 0, 1);
     run(&set, &options, &fit);
     double u = fit.rewards[0];
-    assert_f64_near(u, 1.0 / (1.0 + exp(2.0 * u)), 1e-14);
-    assert_f64_near(fit.rewards[1], -u, 1e-15);
+    assert_near(u, 1.0 / (1.0 + exp(2.0 * u)), 1e-14);
+    assert_near(fit.rewards[1], -u, 1e-15);
     /* curvature in u: 2 ridge + 4 p q; of r_0 = u its inverse */
     double p = 1.0 / (1.0 + exp(-2.0 * u));
-    assert_f64_near(fit.std_errors[0], 1.0 / sqrt(2.0 + 4.0 * p * (1.0 - p)), 1e-13);
-    assert_f64_near(fit.log_likelihood, log(p), 1e-14); /* without the prior */
+    assert_near(fit.std_errors[0], 1.0 / sqrt(2.0 + 4.0 * p * (1.0 - p)), 1e-13);
+    assert_near(fit.log_likelihood, log(p), 1e-14); /* without the prior */
 }
 
 /* ---- against another implementation ---- */
@@ -202,26 +201,26 @@ static void check_golden(const struct json *doc, const struct json_node *node) {
     assert_int_equal(tabular_case_numbers(doc, golden, "rewards", expected, NUMBERS_MAX),
                      fit.item_count);
     for (int64_t i = 0; i < fit.item_count; i++) {
-        assert_f64_near(fit.rewards[i], expected[i], 1e-9);
+        assert_near(fit.rewards[i], expected[i], 1e-9);
     }
     assert_int_equal(tabular_case_numbers(doc, golden, "parameters", expected, NUMBERS_MAX),
                      fit.parameter_count);
     for (int64_t p = 0; p < fit.parameter_count; p++) {
-        assert_f64_near(fit.parameters[p].value, expected[p], 1e-9);
+        assert_near(fit.parameters[p].value, expected[p], 1e-9);
     }
     int64_t n = fit.item_count + fit.parameter_count;
     assert_int_equal(fit.covariance_size, n);
     assert_int_equal(tabular_case_numbers(doc, golden, "covariance", expected, NUMBERS_MAX),
                      n * (n + 1) / 2);
     for (int64_t k = 0; k < n * (n + 1) / 2; k++) {
-        assert_f64_near(fit.covariance[k], expected[k], 1e-7);
+        assert_near(fit.covariance[k], expected[k], 1e-7);
     }
     double likelihood = 0.0;
     assert_ok(json_as_f64(doc, json_find(doc, golden, "log_likelihood"), &likelihood, &err), &err);
-    assert_f64_near(fit.log_likelihood, likelihood, 1e-9);
+    assert_near(fit.log_likelihood, likelihood, 1e-9);
     assert_ok(json_as_f64(doc, json_find(doc, golden, "log_likelihood_null"), &likelihood, &err),
               &err);
-    assert_f64_near(fit.log_likelihood_null, likelihood, 1e-9);
+    assert_near(fit.log_likelihood_null, likelihood, 1e-9);
     /* Seven items in blocks of three and four: with room for a covariance of four only, standard
      * errors come block by block. */
     options.covariance_items_max = 4;
@@ -229,10 +228,10 @@ static void check_golden(const struct json *doc, const struct json_node *node) {
         run(&set, &options, &by_block);
         assert_null(by_block.covariance);
         for (int64_t i = 0; i < fit.item_count; i++) {
-            assert_f64_near(by_block.std_errors[i], fit.std_errors[i], 1e-12);
+            assert_near(by_block.std_errors[i], fit.std_errors[i], 1e-12);
         }
         for (int64_t p = 0; p < fit.parameter_count; p++) {
-            assert_f64_near(by_block.parameters[p].std_error, fit.parameters[p].std_error, 1e-12);
+            assert_near(by_block.parameters[p].std_error, fit.parameters[p].std_error, 1e-12);
         }
     }
 }
@@ -293,17 +292,17 @@ static void check_derivatives(const struct newton_problem *problem, double *x) {
         problem->gradient(problem->context, x, below);
         x[k] = at;
         problem->gradient(problem->context, x, gradient);
-        assert_f64_near(gradient[k], (value_above - value_below) / (2.0 * h), 1e-5);
+        assert_near(gradient[k], (value_above - value_below) / (2.0 * h), 1e-5);
         unit[k] = 1.0;
         problem->hessian_times(problem->context, x, unit, column);
         unit[k] = 0.0;
         problem->diagonal(problem->context, x, diagonal);
         problem->dense(problem->context, x, dense);
-        assert_f64_near(diagonal[k], column[k], 1e-9);
+        assert_near(diagonal[k], column[k], 1e-9);
         for (int64_t j = 0; j < n; j++) {
-            assert_f64_near(column[j], (above[j] - below[j]) / (2.0 * h), 1e-5);
+            assert_near(column[j], (above[j] - below[j]) / (2.0 * h), 1e-5);
             int64_t row = j > k ? j : k;
-            assert_f64_near(dense[row * (row + 1) / 2 + (j < k ? j : k)], column[j], 1e-9);
+            assert_near(dense[row * (row + 1) / 2 + (j < k ? j : k)], column[j], 1e-9);
         }
     }
 }
@@ -356,13 +355,13 @@ static void test_pairs__reversed_outcomes_reverse_rewards(void **state) {
         }
         run(&set, &options, &reversed);
         for (int64_t i = 0; i < 5; i++) {
-            assert_f64_near(reversed.rewards[i], -fit.rewards[i], 1e-10);
-            assert_f64_near(reversed.std_errors[i], fit.std_errors[i], 1e-10);
+            assert_near(reversed.rewards[i], -fit.rewards[i], 1e-10);
+            assert_near(reversed.std_errors[i], fit.std_errors[i], 1e-10);
         }
         for (int64_t p = 0; p < fit.parameter_count; p++) {
-            assert_f64_near(reversed.parameters[p].value, fit.parameters[p].value, 1e-10);
+            assert_near(reversed.parameters[p].value, fit.parameters[p].value, 1e-10);
         }
-        assert_f64_near(reversed.log_likelihood, fit.log_likelihood, 1e-9);
+        assert_near(reversed.log_likelihood, fit.log_likelihood, 1e-9);
     }
 }
 
@@ -391,10 +390,10 @@ static void test_pairs__weight_is_repetition(void **state) {
         run(&repeated, &options, &again);
         assert_true(repeated.count > set.count);
         for (int64_t i = 0; i < 5; i++) {
-            assert_f64_near(fit.rewards[i], again.rewards[i], 1e-12);
-            assert_f64_near(fit.std_errors[i], again.std_errors[i], 1e-12);
+            assert_near(fit.rewards[i], again.rewards[i], 1e-12);
+            assert_near(fit.std_errors[i], again.std_errors[i], 1e-12);
         }
-        assert_f64_near(fit.aic_counts, again.aic_counts, 1e-8);
+        assert_near(fit.aic_counts, again.aic_counts, 1e-8);
     }
 }
 
@@ -425,12 +424,12 @@ static void test_pairs__blocks_do_not_see_each_other(void **state) {
             run(&set, &options, &alone);
             likelihood += alone.log_likelihood;
             for (int32_t i = 0; i < items; i++) {
-                assert_f64_near(fit.rewards[3 * b + i], alone.rewards[i], 1e-9);
-                assert_f64_near(fit.std_errors[3 * b + i], alone.std_errors[i], 1e-9);
+                assert_near(fit.rewards[3 * b + i], alone.rewards[i], 1e-9);
+                assert_near(fit.std_errors[3 * b + i], alone.std_errors[i], 1e-9);
             }
         }
-        assert_f64_near(fit.log_likelihood, likelihood, 1e-9);
-        assert_f64_near(tabular_fit_covariance(&fit, 1, 5), 0.0, 1e-12);
+        assert_near(fit.log_likelihood, likelihood, 1e-9);
+        assert_near(tabular_fit_covariance(&fit, 1, 5), 0.0, 1e-12);
     }
 }
 
@@ -449,11 +448,10 @@ static void test_bradley_terry__long_chain(void **state) {
     }
     run(&set, &options, &fit);
     for (int64_t i = 0; i < ITEMS; i++) {
-        assert_f64_near(fit.rewards[i], (199.5 - (double)i) * log(3.0), 1e-8);
+        assert_near(fit.rewards[i], (199.5 - (double)i) * log(3.0), 1e-8);
     }
     /* each link adds 1 / (8 * 3/16) to the variance of a difference */
-    assert_f64_near(tabular_fit_contrast_std_error(&fit, 0, ITEMS - 1), sqrt((ITEMS - 1) / 1.5),
-                    1e-6);
+    assert_near(tabular_fit_contrast_std_error(&fit, 0, ITEMS - 1), sqrt((ITEMS - 1) / 1.5), 1e-6);
 }
 
 /* Weights a thousand million times as large, and as small, give the same rewards. */
@@ -474,7 +472,7 @@ static void test_bradley_terry__scale_of_weights(void **state) {
         }
         run(&set, &options, &scaled);
         for (int64_t i = 0; i < 5; i++) {
-            assert_f64_near(scaled.rewards[i], fit.rewards[i], 1e-9);
+            assert_near(scaled.rewards[i], fit.rewards[i], 1e-9);
         }
     }
     assert_true(isnan(scaled.aic_counts)); /* weights of 1e-9 count nothing */
@@ -534,10 +532,10 @@ static void test_pair_log1p__to_the_last_places(void **state) {
     struct rng rng = rng_stream(9, RNG_TEST, 0, 0);
     for (int k = 0; k < 20000; k++) {
         double e = pow(10.0, -20.0 * rng_uniform(&rng));
-        assert_f64_near(pair_log1p(e), log1p(e), 4e-16 * log1p(e));
+        assert_near(pair_log1p(e), log1p(e), 4e-16 * log1p(e));
     }
-    assert_f64_near(pair_log1p(0.0), 0.0, 0.0);
-    assert_f64_near(pair_log1p(1.0), log(2.0), 0.0);
+    assert_near(pair_log1p(0.0), 0.0, 0.0);
+    assert_near(pair_log1p(1.0), log(2.0), 0.0);
 }
 
 /* ---- what is refused ---- */

@@ -6,6 +6,7 @@
 #include "reward/tabular_variance.h"
 #include "tests/support/alloc_loop.h"
 #include "tests/support/comparison_sample.h"
+#include "tests/support/near.h"
 #include "tests/support/test.h"
 
 #include <math.h>
@@ -35,9 +36,9 @@ static struct tabular_prediction ask(const struct tabular_fit *fit, int side) {
 }
 
 static void check_values(const struct tabular_prediction *p, double win, double loss, double tie) {
-    assert_f64_near(p->win.value, win, 5e-11);
-    assert_f64_near(p->loss.value, loss, 5e-11);
-    assert_f64_near(p->tie.value, tie, 5e-11);
+    assert_near(p->win.value, win, 5e-11);
+    assert_near(p->loss.value, loss, 5e-11);
+    assert_near(p->tie.value, tie, 5e-11);
 }
 
 /* D = 1: Rao-Kupper with eta 0.5 and Davidson with nu 0.5, worked out elsewhere to ten digits. */
@@ -56,7 +57,7 @@ static void test_predict__checked_values(void **state) {
     make(&hand, TABULAR_BRADLEY_TERRY, 1.0, NULL, 0.0);
     p = ask(&hand.fit, 0);
     check_values(&p, 0.7310585786300049, 0.2689414213699951, 0.0);
-    assert_f64_near(p.difference, 1.0, 1e-15);
+    assert_near(p.difference, 1.0, 1e-15);
     assert_true(isnan(p.win.low) && isnan(p.win.high) && isnan(p.std_error));
 }
 
@@ -64,10 +65,10 @@ static void test_predict__position_adds_to_the_difference(void **state) {
     (void)state;
     struct by_hand hand;
     make(&hand, TABULAR_BRADLEY_TERRY, 1.0, "position", 0.25);
-    assert_f64_near(ask(&hand.fit, 0).difference, 1.0, 1e-15);
-    assert_f64_near(ask(&hand.fit, 1).difference, 1.25, 1e-15);
-    assert_f64_near(ask(&hand.fit, -1).difference, 0.75, 1e-15);
-    assert_f64_near(ask(&hand.fit, -1).win.value, 1.0 / (1.0 + exp(-0.75)), 1e-15);
+    assert_near(ask(&hand.fit, 0).difference, 1.0, 1e-15);
+    assert_near(ask(&hand.fit, 1).difference, 1.25, 1e-15);
+    assert_near(ask(&hand.fit, -1).difference, 0.75, 1e-15);
+    assert_near(ask(&hand.fit, -1).win.value, 1.0 / (1.0 + exp(-0.75)), 1e-15);
 }
 
 /* However far apart items are, the three add up to one and none is negative. */
@@ -79,10 +80,10 @@ static void test_predict__shares_of_one(void **state) {
             double d = 12.5 * k, e = 0.03 * pow(3.0, l);
             make(&hand, TABULAR_DAVIDSON, d, "log_nu", e - 5.0);
             struct tabular_prediction p = ask(&hand.fit, 0);
-            assert_f64_near(p.win.value + p.loss.value + p.tie.value, 1.0, 1e-13);
+            assert_near(p.win.value + p.loss.value + p.tie.value, 1.0, 1e-13);
             make(&hand, TABULAR_RAO_KUPPER, d, "eta", e);
             p = ask(&hand.fit, 0);
-            assert_f64_near(p.win.value + p.loss.value + p.tie.value, 1.0, 1e-12);
+            assert_near(p.win.value + p.loss.value + p.tie.value, 1.0, 1e-12);
             assert_true(p.win.value >= 0.0 && p.loss.value >= 0.0 && p.tie.value >= 0.0);
         }
     }
@@ -102,12 +103,12 @@ static void test_predict__interval_by_hand(void **state) {
     assert_ok(tabular_fit_run(&set, &options, &fit, &err), &err);
     struct tabular_prediction p = ask(&fit, 0);
     double width = 1.959963984540054 * sqrt(2.0 / 15.0);
-    assert_f64_near(p.win.value, 0.75, 1e-13);
-    assert_f64_near(p.std_error, sqrt(2.0 / 15.0), 1e-13);
-    assert_f64_near(p.win.low, 1.0 / (1.0 + exp(-log(3.0) + width)), 1e-13);
-    assert_f64_near(p.win.high, 1.0 / (1.0 + exp(-log(3.0) - width)), 1e-13);
-    assert_f64_near(p.loss.low, 1.0 - p.win.high, 1e-13);
-    assert_f64_near(p.loss.high, 1.0 - p.win.low, 1e-13);
+    assert_near(p.win.value, 0.75, 1e-13);
+    assert_near(p.std_error, sqrt(2.0 / 15.0), 1e-13);
+    assert_near(p.win.low, 1.0 / (1.0 + exp(-log(3.0) + width)), 1e-13);
+    assert_near(p.win.high, 1.0 / (1.0 + exp(-log(3.0) - width)), 1e-13);
+    assert_near(p.loss.low, 1.0 - p.win.high, 1e-13);
+    assert_near(p.loss.high, 1.0 - p.win.low, 1e-13);
     assert_true(isnan(p.tie.low)); /* the model has none */
 }
 
@@ -159,8 +160,8 @@ static double half_width(const struct tabular_fit *fit, enum tabular_model model
 }
 
 static void check_share(const struct tabular_share *share, double width) {
-    assert_f64_near(log_odds(share->high) - log_odds(share->value), width, 1e-6);
-    assert_f64_near(log_odds(share->value) - log_odds(share->low), width, 1e-6);
+    assert_near(log_odds(share->high) - log_odds(share->value), width, 1e-6);
+    assert_near(log_odds(share->value) - log_odds(share->low), width, 1e-6);
 }
 
 static void test_predict__intervals_with_ties_and_position(void **state) {
@@ -187,8 +188,8 @@ static void test_predict__intervals_with_ties_and_position(void **state) {
                 .item = 1, .other = 0, .side = -side, .level = 0.95};
             struct tabular_prediction mirror;
             tabular_predict(&fit, &question, &mirror);
-            assert_f64_near(mirror.win.low, p.loss.low, 1e-13);
-            assert_f64_near(mirror.tie.high, p.tie.high, 1e-13);
+            assert_near(mirror.win.low, p.loss.low, 1e-13);
+            assert_near(mirror.tie.high, p.tie.high, 1e-13);
         }
     }
 }
@@ -220,7 +221,7 @@ static void test_variance__equals_the_covariance(void **state) {
         }
         assert_ok(tabular_variance_items(variance, items, 9, errors, &err), &err);
         for (int64_t i = 0; i < 9; i++) {
-            assert_f64_near(errors[i], fit.std_errors[8 - i], 1e-10);
+            assert_near(errors[i], fit.std_errors[8 - i], 1e-10);
         }
         struct tabular_question question = {.item = 3, .other = 7, .side = -1, .level = 0.9};
         struct tabular_prediction dense, sparse;
@@ -228,11 +229,11 @@ static void test_variance__equals_the_covariance(void **state) {
         assert_ok(tabular_variance_spread(variance, &question, &spread, &err), &err);
         tabular_predict(&fit, &question, &dense);
         tabular_predict_with(&fit, &question, &spread, &sparse);
-        assert_f64_near(sparse.std_error, dense.std_error, 1e-10);
-        assert_f64_near(sparse.win.low, dense.win.low, 1e-10);
+        assert_near(sparse.std_error, dense.std_error, 1e-10);
+        assert_near(sparse.win.low, dense.win.low, 1e-10);
         if (m % 3 != 0) {
-            assert_f64_near(sparse.tie.low, dense.tie.low, 1e-9);
-            assert_f64_near(sparse.tie.high, dense.tie.high, 1e-9);
+            assert_near(sparse.tie.low, dense.tie.low, 1e-9);
+            assert_near(sparse.tie.high, dense.tie.high, 1e-9);
         }
     }
 }
