@@ -5,7 +5,7 @@
 #include "base/scoped.h"
 #include "base/strbuf.h"
 #include "base/utf8.h"
-#include "data/stats_counts.h"
+#include "data/aspect_list.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -21,12 +21,11 @@ static const char sql_comparisons[] =
     "SELECT c.prompt_id, c.id, c.annotator_id, c.weight, c.last_unordered, i.response_id, i.rank,"
     " coalesce(i.position, 0)"
     " FROM comparison_item i CROSS JOIN comparison c ON c.id = i.comparison_id"
-    " WHERE ?1 IS NULL OR coalesce(c.aspect, '" COMPARISON_ASPECT_NONE "') = ?1"
+    " WHERE ?1 IS NULL OR coalesce(c.aspect, '" ASPECT_NONE "') = ?1"
     " ORDER BY i.comparison_id, i.slot";
 
-#define SQL_IS_ASKED(rating) \
-    "(?1 IS NULL OR coalesce(" rating ".aspect, '" COMPARISON_ASPECT_NONE "') = ?1)"
-#define SQL_TOGETHER "(PARTITION BY r.prompt_id, g.annotator_id, g.source_id, g.low, g.high"
+#define SQL_IS_ASKED(rating) "(?1 IS NULL OR coalesce(" rating ".aspect, '" ASPECT_NONE "') = ?1)"
+#define SQL_TOGETHER         "(PARTITION BY r.prompt_id, g.annotator_id, g.source_id, g.low, g.high"
 
 /* The same columns from ratings; a comparison is numbered by its first rating, and has its least
  * weight. A single value is taken as it is, since a mean of one may differ in its last bit. */
@@ -218,17 +217,16 @@ static enum err_code refuse_aspects(const char *wanted, int64_t count, const str
 /* The aspect chosen must be there; without one chosen there must be one only, or none. */
 static enum err_code check_aspects(const struct loader *l, struct error *err) {
     const char *wanted = l->options->aspect;
-    SCOPED(stats_aspects) struct stats_aspects aspects = STATS_ASPECTS_INIT;
-    TRY(stats_aspects_load(l->db,
-                           l->options->from == COMPARISON_FROM_RATINGS
-                               ? STATS_ASPECTS_OF_RATINGS
-                               : STATS_ASPECTS_OF_COMPARISONS,
-                           &aspects, err));
+    SCOPED(aspect_list) struct aspect_list aspects = ASPECT_LIST_INIT;
+    TRY(aspect_list_load(l->db,
+                         l->options->from == COMPARISON_FROM_RATINGS ? ASPECTS_OF_RATINGS
+                                                                     : ASPECTS_OF_COMPARISONS,
+                         &aspects, err));
     SCOPED(strbuf) struct strbuf seen = STRBUF_INIT(MIB);
     bool found = false;
     for (int64_t i = 0; i < aspects.count; i++) {
-        const struct stats_aspect *aspect = &aspects.items[i];
-        const char *name = aspect->name ? aspect->name : COMPARISON_ASPECT_NONE;
+        const struct aspect *aspect = &aspects.items[i];
+        const char *name = aspect->name ? aspect->name : ASPECT_NONE;
         found = found || (wanted && strcmp(name, wanted) == 0);
         strbuf_addf(&seen, "%s'%s' (%" PRId64 ")", i > 0 ? ", " : "", name, aspect->count);
     }

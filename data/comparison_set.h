@@ -39,13 +39,10 @@ enum comparison_from {
     COMPARISON_FROM_RATINGS,
 };
 
-/* The aspect of what names none. */
-#define COMPARISON_ASPECT_NONE "(none)"
-
 struct comparison_set_options {
     enum comparison_items items;
     enum comparison_from from;
-    const char *aspect;     /* NULL: the only one in the log; several are an error naming them */
+    const char *aspect;     /* or ASPECT_NONE; NULL: the only one in the log, else an error */
     const char *population; /* NULL: everybody */
     const char *topic;      /* NULL: every prompt */
     bool one_split;         /* only prompts of `split` */

@@ -140,67 +140,6 @@ enum err_code stats_counts_load(struct db *db, struct stats_counts *out_counts, 
     return ERR_OK;
 }
 
-/* ---- aspects ---- */
-
-/* Rows without an aspect, mostly all, are not put through the grouping. */
-#define ASPECTS(table)                                                                          \
-    "SELECT aspect, count(*) FROM " table " WHERE aspect IS NOT NULL GROUP BY aspect UNION ALL" \
-    " SELECT NULL, count(*) FROM " table " WHERE aspect IS NULL HAVING count(*) > 0"            \
-    " ORDER BY 2 DESC, 1"
-
-static const char *const sql_aspects[] = {
-    [STATS_ASPECTS_OF_COMPARISONS] = ASPECTS("comparison"),
-    [STATS_ASPECTS_OF_RATINGS] = ASPECTS("rating"),
-    [STATS_ASPECTS_OF_LABELS] = ASPECTS("label"),
-};
-
-static enum err_code read_aspect(struct db_stmt *row, struct stats_aspects *aspects,
-                                 struct error *err) {
-    if (aspects->count == STATS_ASPECTS_MAX) {
-        return err_set(err, ERR_LIMIT, "more than %d aspects are judged; choose one with --aspect",
-                       STATS_ASPECTS_MAX);
-    }
-    struct stats_aspect *aspect = &aspects->items[aspects->count];
-    *aspect = (struct stats_aspect){.name = NULL};
-    if (!db_column_is_null(row, 0)) {
-        const char *name = NULL;
-        size_t bytes = 0;
-        TRY(db_column_text(row, 0, &name, &bytes, err));
-        aspect->name = arena_strndup(&aspects->texts, name, bytes);
-        if (!aspect->name) {
-            return err_oom(err, "aspects");
-        }
-    }
-    TRY(db_column_i64(row, 1, &aspect->count, err));
-    aspects->count++;
-    return ERR_OK;
-}
-
-enum err_code stats_aspects_load(struct db *db, enum stats_aspects_of of,
-                                 struct stats_aspects *out_aspects, struct error *err) {
-    SCOPED(stats_aspects) struct stats_aspects aspects = STATS_ASPECTS_INIT;
-    SCOPED(db_stmt) struct db_stmt *rows = NULL;
-    aspects.items = arena_array(&aspects.texts, STATS_ASPECTS_MAX, sizeof *aspects.items);
-    if (!aspects.items) {
-        return err_oom(err, "aspects");
-    }
-    TRY(db_stmt_open(db, sql_aspects[of], &rows, err));
-    bool has_row = false;
-    TRY(db_stmt_step(rows, &has_row, err));
-    while (has_row) {
-        TRY(read_aspect(rows, &aspects, err));
-        TRY(db_stmt_step(rows, &has_row, err));
-    }
-    *out_aspects = aspects;
-    aspects = (struct stats_aspects)STATS_ASPECTS_INIT;
-    return ERR_OK;
-}
-
-void stats_aspects_deinit(struct stats_aspects *aspects) {
-    arena_deinit(&aspects->texts);
-    *aspects = (struct stats_aspects)STATS_ASPECTS_INIT;
-}
-
 /* ---- lengths ---- */
 
 /* SQL's length() counts code points up to a NUL, which the log does not take. */

@@ -2,6 +2,7 @@
 #include "base/json_writer.h"
 #include "base/scoped.h"
 #include "base/utf8.h"
+#include "data/aspect_list.h"
 #include "data/comparison_set.h"
 #include "data/project.h"
 #include "data/stats.h"
@@ -112,21 +113,20 @@ static enum err_code add_judged(struct asking *a, const char *aspect, struct err
 }
 
 static bool is_wanted(const struct asking *a, const char *aspect) {
-    return !a->options.aspect ||
-           strcmp(aspect ? aspect : COMPARISON_ASPECT_NONE, a->options.aspect) == 0;
+    return !a->options.aspect || strcmp(aspect ? aspect : ASPECT_NONE, a->options.aspect) == 0;
 }
 
 /* Each aspect by itself, and by themselves the rows that name none. */
 static enum err_code add_comparisons(struct asking *a, struct error *err) {
     bool ratings = a->options.from == COMPARISON_FROM_RATINGS;
-    SCOPED(stats_aspects) struct stats_aspects aspects = STATS_ASPECTS_INIT;
-    TRY(stats_aspects_load(a->db, ratings ? STATS_ASPECTS_OF_RATINGS : STATS_ASPECTS_OF_COMPARISONS,
-                           &aspects, err));
+    SCOPED(aspect_list) struct aspect_list aspects = ASPECT_LIST_INIT;
+    TRY(aspect_list_load(a->db, ratings ? ASPECTS_OF_RATINGS : ASPECTS_OF_COMPARISONS, &aspects,
+                         err));
     for (int64_t i = 0; i < aspects.count; i++) {
         const char *aspect = aspects.items[i].name;
         bool unnamed = aspects.count > 1 && !aspect;
         if (is_wanted(a, aspect)) {
-            TRY(add_judged(a, unnamed ? COMPARISON_ASPECT_NONE : aspect, err));
+            TRY(add_judged(a, unnamed ? ASPECT_NONE : aspect, err));
         }
     }
     return ERR_OK;
@@ -159,9 +159,8 @@ static enum err_code add_rated(struct asking *a, const char *aspect, bool labels
 }
 
 static enum err_code add_ratings(struct asking *a, bool labels, struct error *err) {
-    SCOPED(stats_aspects) struct stats_aspects aspects = STATS_ASPECTS_INIT;
-    TRY(stats_aspects_load(a->db, labels ? STATS_ASPECTS_OF_LABELS : STATS_ASPECTS_OF_RATINGS,
-                           &aspects, err));
+    SCOPED(aspect_list) struct aspect_list aspects = ASPECT_LIST_INIT;
+    TRY(aspect_list_load(a->db, labels ? ASPECTS_OF_LABELS : ASPECTS_OF_RATINGS, &aspects, err));
     for (int64_t i = 0; i < aspects.count; i++) {
         if (is_wanted(a, aspects.items[i].name)) {
             TRY(add_rated(a, aspects.items[i].name, labels, 2 * i + labels, err));

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "data/aspect_list.h"
 #include "data/preference_log.h"
 #include "data/project.h"
 #include "tests/support/alloc_loop.h"
@@ -472,7 +473,7 @@ static void test_load__what_names_no_aspect_can_be_chosen(void **state) {
     struct comparison_set_options options = {.aspect = NULL};
     assert_fails(comparison_set_load(f.db, &options, &set, &err), ERR_DATA,
                  "'(none)' (1), 'kind' (1); choose one", &err);
-    options.aspect = COMPARISON_ASPECT_NONE;
+    options.aspect = ASPECT_NONE;
     assert_ok(comparison_set_load(f.db, &options, &set, &err), &err);
     assert_int_equal(set.count, 1);
     assert_string_equal(shown(&f, &set, 0), "A>B");
@@ -497,7 +498,7 @@ static void test_load__says_which_filters_leave_nothing(void **state) {
     struct error err = ERROR_INIT;
     SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
     const struct comparison_set_options options = {
-        .aspect = COMPARISON_ASPECT_NONE, .population = "north", .topic = "tea"};
+        .aspect = ASPECT_NONE, .population = "north", .topic = "tea"};
     assert_fails(comparison_set_load(f.db, &options, &set, &err), ERR_DATA,
                  "none of 2 comparisons is between two different responses, of aspect '(none)', by "
                  "population 'north', on topic 'tea'",

@@ -330,45 +330,16 @@ static void test_stats_ratings__labels(void **state) {
     assert_close(r.reliability.interval.value, 0.0, 1e-14);
 }
 
-static void test_stats_aspects__most_first(void **state) {
-    struct made *m = *state;
-    struct error err = ERROR_INIT;
-    SCOPED(stats_aspects) struct stats_aspects aspects = STATS_ASPECTS_INIT;
-    begin_source(m, "ratings.jsonl");
-    rate(m, "Yes", "anna", 1.0);
-    end_source(m, 1);
-    assert_ok(stats_aspects_load(m->db, STATS_ASPECTS_OF_RATINGS, &aspects, &err), &err);
-    assert_int_equal(aspects.count, 1);
-    assert_string_equal(aspects.items[0].name, "taste");
-    assert_int_equal(aspects.items[0].count, 1);
-}
-
-static void test_stats_aspects__rows_without_one(void **state) {
-    struct made *m = *state;
-    struct error err = ERROR_INIT;
-    SCOPED(stats_aspects) struct stats_aspects aspects = STATS_ASPECTS_INIT;
-    fill(m);
-    assert_ok(stats_aspects_load(m->db, STATS_ASPECTS_OF_COMPARISONS, &aspects, &err), &err);
-    assert_int_equal(aspects.count, 1);
-    assert_null(aspects.items[0].name);
-    assert_int_equal(aspects.items[0].count, 7);
-    SCOPED(stats_aspects) struct stats_aspects none = STATS_ASPECTS_INIT;
-    assert_ok(stats_aspects_load(m->db, STATS_ASPECTS_OF_LABELS, &none, &err), &err);
-    assert_int_equal(none.count, 0);
-}
-
 /* A connection of its own each time: one that stays keeps what it learns, its memory too. */
 static enum err_code run_all(void *context, struct error *err) {
     SCOPED(db) struct db *db = NULL;
     SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
     SCOPED(stats) struct stats stats = STATS_INIT;
-    SCOPED(stats_aspects) struct stats_aspects aspects = STATS_ASPECTS_INIT;
     struct stats_counts counts;
     struct stats_ratings ratings;
     const struct stats_ratings_options options = {.labels = true, .one_split = true, .seed = 1};
     TRY(project_open(context, DB_MODE_READ_ONLY, NULL, &db, err));
     TRY(stats_counts_load(db, &counts, err));
-    TRY(stats_aspects_load(db, STATS_ASPECTS_OF_COMPARISONS, &aspects, err));
     TRY(comparison_set_load(db, &(struct comparison_set_options){.aspect = NULL}, &set, err));
     TRY(stats_load(db, &set, 1, &stats, err));
     return stats_ratings_load(db, &options, &ratings, err);
@@ -394,11 +365,10 @@ static void test_stats__out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        MADE_TEST(test_stats_counts__by_hand),           MADE_TEST(test_stats__of_all_by_hand),
-        MADE_TEST(test_stats_people__by_hand),           MADE_TEST(test_stats__of_one_population),
-        MADE_TEST(test_stats_lengths__are_characters),   MADE_TEST(test_stats_ratings__by_hand),
-        MADE_TEST(test_stats_ratings__labels),           MADE_TEST(test_stats_aspects__most_first),
-        MADE_TEST(test_stats_aspects__rows_without_one), MADE_TEST(test_stats__out_of_memory),
+        MADE_TEST(test_stats_counts__by_hand),         MADE_TEST(test_stats__of_all_by_hand),
+        MADE_TEST(test_stats_people__by_hand),         MADE_TEST(test_stats__of_one_population),
+        MADE_TEST(test_stats_lengths__are_characters), MADE_TEST(test_stats_ratings__by_hand),
+        MADE_TEST(test_stats_ratings__labels),         MADE_TEST(test_stats__out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
