@@ -184,7 +184,7 @@ static enum err_code leave_out(struct job *job, enum err_code code, struct error
     }
     const struct import_reject reject = {
         .file = input_stream_name(job->in),
-        .line = import_rows_line(job->rows),
+        .line = import_rows_is_row(job->rows) ? import_rows_line(job->rows) : 0,
         .message = err->msg,
         .row = import_rows_text(job->rows),
     };

@@ -1,18 +1,19 @@
 /* import_polis.c - conversations exported from Polis (compdemocracy.org/polis): every participant's
  * votes on every statement.
  *
- * Files:       participants-votes.csv: participant, group-id, n-..., then a column per statement
- * whose name is its id; 1 agree, 0 pass, -1 disagree, empty: not voted on. Beside it comments.csv
- * (comment-id, author-id, comment-body) and, if there, summary.csv, whose line 'topic' is the
- * question. Becomes:     a rating on the scale -1 to 1 per vote. Prompt: the question (--prompt, or
- * the conversation's name where summary.csv is missing). Response: the statement; its origin is its
- * author. Statements that moderators hid are kept, as their votes were given. Names: participants
- * and groups are numbered anew in each conversation, so they are called
- *              "<conversation>/p<n>" and "<conversation>/group-<n>"; the conversation is --name,
- * else the folder, else the question. A participant without a group has no population. Time:
- * comments.csv has the time of a statement, not of the votes on it: not kept. Left out:    votes on
- * statements that comments.csv lacks, with a note. Notes:       participants whose n-votes differs
- * from the votes that are there.
+ * Files:     participants-votes.csv: participant, group-id, n-..., then a column per statement,
+ *            whose name is its id; 1 agree, 0 pass, -1 disagree, empty: not voted on. Beside it
+ *            comments.csv (comment-id, author-id, comment-body) and, if there, summary.csv, whose
+ *            line 'topic' is the question.
+ * Becomes:   a rating on the scale -1 to 1 per vote. Prompt: the question (--prompt, or the
+ *            conversation's name where summary.csv is missing). Response: the statement; its origin
+ *            is its author. Statements that moderators hid are kept, as their votes were given.
+ * Names:     participants and groups are numbered anew in each conversation, so they are called
+ *            "<conversation>/p<n>" and "<conversation>/group-<n>"; the conversation is --name, else
+ *            the folder, else the question. A participant without a group has no population.
+ * Time:      comments.csv has the time of a statement, not of the votes on it: not kept.
+ * Left out:  votes on statements that comments.csv lacks, with a note.
+ * Notes:     participants whose n-votes differs from the votes that are there.
  */
 #include "base/arena.h"
 #include "base/file.h"

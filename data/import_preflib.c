@@ -8,9 +8,10 @@
  *            taken to be worse than the others.
  * Left out:  orders of one alternative, with a note: they compare nothing.
  * Checked:   complete data (soc, toc) hold every alternative, strict data (soc, soi) no ties; the
- * sums that the header announces (NUMBER VOTERS, NUMBER UNIQUE ORDERS) are those of the orders. Not
- * so if rows were rejected. Refused:   categories, matchings and tournament graphs (cat, wmd, wmg,
- * pwg, ...), and the layout of before 2022, which begins with a number instead of "# ...".
+ *            sums that the header announces (NUMBER ALTERNATIVES, NUMBER VOTERS, NUMBER UNIQUE
+ *            ORDERS) are those of the file, unless rows were rejected.
+ * Refused:   categories, matchings and tournament graphs (cat, wmd, wmg, pwg, ...), and the layout
+ *            of before 2022, which begins with a number instead of "# ...".
  */
 #include "base/arena.h"
 #include "base/mem.h"

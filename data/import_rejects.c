@@ -75,8 +75,10 @@ enum err_code import_rejects_add(struct import_rejects *rejects, const struct im
     json_write_object_begin(&w);
     json_write_key(&w, "file");
     json_write_string(&w, utf8_visible(reject->file, strlen(reject->file), file, sizeof file));
-    json_write_key(&w, "line");
-    json_write_i64(&w, place.line);
+    if (place.line > 0) {
+        json_write_key(&w, "line");
+        json_write_i64(&w, place.line);
+    }
     if (place.column > 0) {
         json_write_key(&w, "column");
         json_write_i64(&w, place.column);

@@ -7,7 +7,8 @@
  * Format:   JSON lines: {"file": "pairs.jsonl", "line": 17, "column": 23, "reason": "...",
  *           "row": "..."}. The row is its text as it stands in the file, as one string: what is not
  *           UTF-8, and NUL, is replaced by U+FFFD; it is cut after IMPORT_REJECT_BYTES_MAX bytes,
- *           and null if it was longer than a row may be. The column is left out if it is unknown.
+ *           and null if it was longer than a row may be, or if it is the file as a whole that is
+ *           wrong. Line and column are left out where there is none.
  * Failure:  the file is whole or not there (base/file_atomic.h).
  * Threads:  one.
  */
@@ -38,7 +39,7 @@ struct import_rejects {
 
 struct import_reject {
     const char *file;
-    int64_t line;
+    int64_t line;        /* 0: of no line */
     const char *message; /* of the error; "<file>:<line>:<column>: " in front is taken off */
     struct text_span row;
 };

@@ -1,11 +1,13 @@
 /* import_works.c - owners and their works: a manifest, or a folder of texts.
  *
  * Manifest:  JSON objects or a table, a row per work: `owner`, and `text`, or `path` of a file
- * beside the manifest (an absolute path is taken as it is). May have `title` (else the name of the
- * file), `licence` or `license`, `opt_out` (a time, or true for always), `payee`, `cluster`. Other
- * names: --map owner=author. Folder:    manifest.jsonl, .json, .csv or .tsv in it; without one,
- * <owner>/<title>.txt or .md. Hidden files are passed over, other files with a note. Text: UTF-8,
- * at most IMPORT_WORK_BYTES_MAX, kept byte for byte, so that its digest is the file's.
+ *            beside the manifest (an absolute path is taken as it is). May have `title` (else the
+ *            name of the file), `licence` or `license`, `opt_out` (a time, or true for always),
+ *            `payee`, `cluster`. Other names: --map owner=author.
+ * Folder:    manifest.jsonl, .json, .csv or .tsv in it; without one, <owner>/<title>.txt or .md.
+ *            Hidden files are passed over, other files with a note.
+ * Text:      UTF-8, at most IMPORT_WORK_BYTES_MAX, kept byte for byte, so that its digest is the
+ *            file's.
  */
 #include "base/file.h"
 #include "base/mem.h"

@@ -12,8 +12,9 @@
  *           of the text. Their contents are not looked at: they may be anything.
  * Errors:   as input_stream_more; ERR_DATA for a line of more than INPUT_ROW_BYTES_MAX bytes, which
  *           is skipped, so that the next call reads the next line; ERR_LIMIT where no line end
- * comes within LINE_SKIP_BYTES_MAX. Owns:     nothing; the stream is borrowed, and nobody else
- * reads from it meanwhile. Threads:  no state.
+ *           comes within LINE_SKIP_BYTES_MAX.
+ * Owns:     nothing; the stream is borrowed, and nobody else reads from it meanwhile.
+ * Threads:  no state.
  */
 #ifndef DATA_LINE_ROWS_H
 #define DATA_LINE_ROWS_H

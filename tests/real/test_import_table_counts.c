@@ -3,6 +3,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "data/import.h"
+#include "data/project.h"
 #include "tests/support/file_case.h"
 #include "tests/support/real_data.h"
 #include "tests/support/scratch.h"
@@ -234,6 +236,42 @@ static void test_preflib__edited_files_are_refused(void **state) {
     free_counted(c);
 }
 
+/* Of the same two, as a user would import them: of 11 orders (12 voters) none is lost to the sums,
+ * of 15 the one that names the lost alternative, which explains why no sums can hold. */
+static void test_preflib__edited_files_are_kept_but_for_what_is_wrong(void **state) {
+    static const struct {
+        const char *path, *reason;
+        int64_t comparisons, voters;
+    } files[] = {
+        {"item-only-classic/preflib_education_courses.soi",
+         "\"reason\":\"NUMBER VOTERS is 14, but the file holds 12", 11, 12},
+        {"item-only-classic/preflib_education_courses.toi",
+         "\"line\":28,\"column\":18,\"reason\":\"expected an alternative that the header names", 14,
+         14},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        struct error err = ERROR_INIT;
+        SCOPED(mem) char *path = real_path(files[i].path);
+        SCOPED(mem) char *bad = mem_strdup(scratch_path(*state, "bad.jsonl"));
+        SCOPED(db) struct db *db = NULL;
+        assert_ok(project_open(":memory:", DB_MODE_CREATE, NULL, &db, &err), &err);
+        const char *const paths[] = {path};
+        const struct import_options options = {.paths = paths, .path_count = 1, .skip_bad = bad};
+        SCOPED(import_report) struct import_report report = IMPORT_REPORT_INIT;
+        assert_ok(import_files(db, &options, &report, &err), &err);
+        assert_int_equal(report.files[0].made[PREFERENCE_COMPARISON], files[i].comparisons);
+        assert_int_equal(report.files[0].rejected, 1);
+        int64_t voters = 0;
+        assert_ok(
+            db_query_i64(db, "SELECT CAST(sum(weight) AS INTEGER) FROM comparison", &voters, &err),
+            &err);
+        assert_int_equal(voters, files[i].voters);
+        const char *rejected = scratch_read(*state, "bad.jsonl");
+        assert_non_null(strstr(rejected, files[i].reason));
+        assert_ptr_equal(strchr(rejected, '\n'), rejected + strlen(rejected) - 1); /* one line */
+    }
+}
+
 static void test_polis__every_conversation(void **state) {
     (void)state;
     static const struct {
@@ -331,6 +369,7 @@ int main(void) {
         cmocka_unit_test(test_nascar__races_by_number_and_by_name),
         cmocka_unit_test(test_preflib__every_file),
         cmocka_unit_test(test_preflib__edited_files_are_refused),
+        SCRATCH_TEST(test_preflib__edited_files_are_kept_but_for_what_is_wrong),
         cmocka_unit_test(test_polis__every_conversation),
         cmocka_unit_test(test_ukp__votes_by_worker),
         cmocka_unit_test(test_ukp__strict_pairs_of_a_debate),

@@ -301,6 +301,37 @@ static void test_import_files__leaves_out_rows_as_a_whole(void **state) {
     assert_int_equal(count_of(db, "SELECT count(*) FROM prompt"), 1);
 }
 
+/* Ten voters are announced and nine are there: a complaint about the file, not about a row. */
+static void test_import_files__keeps_the_rows_before_a_bad_end(void **state) {
+    struct scratch *scratch = *state;
+    scratch_write(scratch, "tea.soi",
+                  "# DATA TYPE: soi\n# NUMBER VOTERS: 10\n# ALTERNATIVE NAME 1: Green\n"
+                  "# ALTERNATIVE NAME 2: Black\n# ALTERNATIVE NAME 3: None\n7: 1,2\n2: 3,2,1\n");
+    const char *const paths[] = {scratch_path(scratch, "tea.soi")};
+    struct import_options options = options_for(paths, 1);
+    SCOPED(strbuf) struct strbuf bad = STRBUF_INIT(4096);
+    strbuf_add(&bad, scratch_path(scratch, "bad.jsonl"));
+    SCOPED(db) struct db *db = open_project(scratch, "p.db");
+    SCOPED(import_report) struct import_report report = IMPORT_REPORT_INIT;
+    struct error err = ERROR_INIT;
+    assert_fails(import_files(db, &options, &report, &err), ERR_DATA,
+                 "tea.soi: NUMBER VOTERS is 10, but the file holds 9", &err);
+    check_empty(db);
+    options.skip_bad = strbuf_text(&bad);
+    assert_ok(import_files(db, &options, &report, &err), &err);
+    assert_int_equal(report.files[0].rows, 7);
+    assert_int_equal(report.files[0].rejected, 1);
+    assert_int_equal(comparisons(db), 2);
+    assert_int_equal(count_of(db, "SELECT CAST(sum(weight) AS INTEGER) FROM comparison"), 9);
+    assert_int_equal(count_of(db, "SELECT rejected FROM source"), 1);
+    char expected[4096];
+    (void)snprintf(expected, sizeof expected,
+                   "{\"file\":\"%s\",\"reason\":\"NUMBER VOTERS is 10, but the file holds 9: it "
+                   "is cut short, or was edited; if so, correct that line\",\"row\":null}\n",
+                   paths[0]);
+    assert_string_equal(scratch_read(scratch, "bad.jsonl"), expected);
+}
+
 /* ---- what is asked for ---- */
 
 static void test_import_files__says_what_it_saw_of_an_unknown_file(void **state) {
@@ -489,6 +520,7 @@ int main(void) {
         SCRATCH_TEST(test_import_files__stops_where_the_next_row_is_not_known),
         SCRATCH_TEST(test_import_files__refuses_to_overwrite_its_input),
         SCRATCH_TEST(test_import_files__leaves_out_rows_as_a_whole),
+        SCRATCH_TEST(test_import_files__keeps_the_rows_before_a_bad_end),
         SCRATCH_TEST(test_import_files__says_what_it_saw_of_an_unknown_file),
         SCRATCH_TEST(test_import_files__looks_at_several_rows),
         SCRATCH_TEST(test_import_files__takes_the_format_and_mapping_given),
