@@ -202,6 +202,16 @@ static enum err_code split_assignment(char *text, char **out_value, struct error
     return ERR_OK;
 }
 
+/* `key` is cut into its parts. */
+static enum err_code set_key(const struct config_table *table, void *config, const char *source,
+                             char *key, const char *value, struct error *err) {
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(CONFIG_TEXT_BYTES_MAX);
+    struct json_writer w = JSON_WRITER_INIT(&text, JSON_COMPACT);
+    write_assignment(table, key, value, &w);
+    TRY(json_writer_finish(&w, err));
+    return apply(table, config, source, text.bytes, text.length, err);
+}
+
 static enum err_code set(const struct config_table *table, void *config, const char *assignment,
                          struct error *err) {
     SCOPED(mem) char *key = mem_strdup(assignment);
@@ -210,11 +220,22 @@ static enum err_code set(const struct config_table *table, void *config, const c
     }
     char *value = NULL;
     TRY(split_assignment(key, &value, err));
-    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(CONFIG_TEXT_BYTES_MAX);
-    struct json_writer w = JSON_WRITER_INIT(&text, JSON_COMPACT);
-    write_assignment(table, key, value, &w);
-    TRY(json_writer_finish(&w, err));
-    return apply(table, config, "--set", text.bytes, text.length, err);
+    return set_key(table, config, "--set", key, value, err);
+}
+
+static enum err_code set_option(const struct config_table *table, void *config,
+                                const struct config_option *option, struct error *err) {
+    char excerpt[UTF8_EXCERPT_BYTES];
+    size_t invalid = utf8_find_invalid(option->value, strlen(option->value));
+    if (option->value[invalid]) {
+        return err_set(err, ERR_CONFIG, "%s '%s': not UTF-8 at byte %zu", option->name,
+                       utf8_excerpt(option->value, strlen(option->value), excerpt), invalid);
+    }
+    SCOPED(mem) char *key = mem_strdup(option->key);
+    if (!key) {
+        return err_oom(err, "configuration");
+    }
+    return set_key(table, config, option->name, key, option->value, err);
 }
 
 static enum err_code validate_section(const struct config_table *table, const void *config,
@@ -241,6 +262,9 @@ enum err_code config_load(const struct config_table *table, const struct config_
     }
     for (int64_t i = 0; i < source->assignment_count; i++) {
         TRY(config_set(table, draft.config, source->assignments[i], err));
+    }
+    for (int64_t i = 0; i < source->option_count; i++) {
+        TRY(as_config_error(set_option(table, draft.config, &source->options[i], err), err));
     }
     TRY(config_validate(table, draft.config, err));
     draft_move(&draft, out_config);
@@ -290,7 +314,9 @@ enum err_code config_apply_file(const struct config_table *table, void *config, 
                                 struct error *err) {
     SCOPED(mem) char *bytes = NULL;
     size_t count = 0;
-    TRY(as_config_error(file_read_all(path, CONFIG_TEXT_BYTES_MAX, &bytes, &count, err), err));
+    TRY(err_wrap(
+        err, as_config_error(file_read_all(path, CONFIG_TEXT_BYTES_MAX, &bytes, &count, err), err),
+        "--config"));
     SCOPED(strbuf) struct strbuf source = STRBUF_INIT(CONFIG_TEXT_BYTES_MAX);
     strbuf_addf(&source, "config '%s'", path);
     TRY(strbuf_check(&source, "name of the configuration", err));

@@ -30,6 +30,7 @@
  * Errors:   ERR_CONFIG, saying which file, key, value and range:
  *               config 'ppo.json': $.beta = -0.1 is outside [1e-06, 10]
  *               --set: $.regulariser.bta: unknown key, did you mean 'beta'?
+ *               --seed: $.run.seed: expected unsigned 64-bit integer, found string 'x'
  *           ERR_IO for a file that cannot be read, ERR_OOM.
  * Owns:     texts and lists belong to the struct, each in a block of base/mem; config_deinit
  *           releases them. Do not copy such a struct by assignment: config_clone. Every member has
@@ -190,15 +191,24 @@ struct config_table {
         .validate = (validate_hook)                                                            \
     }
 
+/* An option of its own for one key. All borrowed. */
+struct config_option {
+    const char *name; /* "--seed", for messages */
+    const char *key;  /* "run.seed" */
+    const char *value;
+};
+
 /* Where the values of one run come from, later ones replacing earlier ones. All borrowed. */
 struct config_source {
     const char *path;               /* JSON file, or NULL */
     const char *const *assignments; /* "key=value", as given to --set */
     int64_t assignment_count;
+    const struct config_option *options;
+    int64_t option_count;
 };
 
-/* Everything at once: defaults, file, assignments, validation. `out_config` needs no preparation
- * and is owned by the caller (config_deinit). */
+/* Everything at once: defaults, file, assignments, options, validation. `out_config` needs no
+ * preparation and is owned by the caller (config_deinit). */
 ERR_NODISCARD enum err_code config_load(const struct config_table *table,
                                         const struct config_source *source, void *out_config,
                                         struct error *err);

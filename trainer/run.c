@@ -4,81 +4,55 @@
 #include "base/mem.h"
 #include "base/scoped.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
-
-#define ASSIGNMENT_BYTES_MAX ((size_t)4096)
-#define ASSIGNMENT_VALUE_MAX ((size_t)4000)
 
 /* Options that stand for one key. */
 static const struct {
-    const char *option, *key;
+    const char *option, *name, *key;
 } shorthands[] = {
-    {"seed", "run.seed"},
-    {"threads", "run.threads"},
-    {"device", "run.device"},
+    {"seed", "--seed", "run.seed"},
+    {"threads", "--threads", "run.threads"},
+    {"device", "--device", "run.device"},
 };
 
 #define SHORTHAND_COUNT ((int64_t)(sizeof shorthands / sizeof *shorthands))
 
-/* --set in order, and behind them the shorthands, as "key=value". */
-struct assignments {
-    const char **items; /* owned; the texts of --set are borrowed */
-    int64_t count;
-    struct strbuf shorthand_texts[SHORTHAND_COUNT];
-};
-
-static void assignments_deinit(struct assignments *a) {
-    mem_free(a->items);
-    for (int64_t i = 0; i < SHORTHAND_COUNT; i++) {
-        strbuf_deinit(&a->shorthand_texts[i]);
-    }
-    *a = (struct assignments){.items = NULL};
-}
-
-static inline void assignments_scoped_end(struct assignments *a) {
-    assignments_deinit(a);
-}
-
-static enum err_code assignments_add_shorthands(struct assignments *a,
-                                                const struct command_args *args,
-                                                struct error *err) {
+static int64_t find_shorthands(const struct command_args *args,
+                               struct config_option out_options[SHORTHAND_COUNT]) {
+    int64_t count = 0;
     for (int64_t i = 0; i < SHORTHAND_COUNT; i++) {
         const char *value = command_args_text(args, shorthands[i].option);
         if (value) {
-            struct strbuf *text = &a->shorthand_texts[i];
-            *text = (struct strbuf)STRBUF_INIT(ASSIGNMENT_BYTES_MAX);
-            strbuf_addf(text, "%s=%s", shorthands[i].key, value);
-            if (strlen(value) > ASSIGNMENT_VALUE_MAX) {
-                return err_set(err, ERR_USAGE, "--%s has a value of %zu bytes, limit %zu",
-                               shorthands[i].option, strlen(value), ASSIGNMENT_VALUE_MAX);
-            }
-            TRY(strbuf_check(text, "an option's value", err));
-            a->items[a->count++] = strbuf_text(text);
+            out_options[count++] = (struct config_option){
+                .name = shorthands[i].name, .key = shorthands[i].key, .value = value};
         }
     }
-    return ERR_OK;
+    return count;
 }
 
-/* `a` is zeroed, and owned by the caller also after a failure. */
-static enum err_code assignments_init(struct assignments *a, const struct command_args *args,
-                                      struct error *err) {
-    a->items = mem_array((size_t)(args->use_count + SHORTHAND_COUNT), sizeof *a->items);
-    if (!a->items) {
+/* The texts of --set, in order; `*out_texts` is owned by the caller. */
+static enum err_code find_assignments(const struct command_args *args, const char ***out_texts,
+                                      int64_t *out_count, struct error *err) {
+    const char **texts = mem_array((size_t)args->use_count, sizeof *texts);
+    if (!texts) {
         return err_oom(err, "configuration");
     }
+    int64_t count = 0;
     const char *text = NULL;
-    while ((text = command_args_repeated(args, "set", a->count)) != NULL) {
-        a->items[a->count++] = text;
+    while ((text = command_args_repeated(args, "set", count)) != NULL) {
+        texts[count++] = text;
     }
-    return assignments_add_shorthands(a, args, err);
+    *out_texts = texts;
+    *out_count = count;
+    return ERR_OK;
 }
 
 static enum err_code load_config(struct run *run, const struct command_args *args,
                                  struct error *err) {
-    SCOPED(assignments) struct assignments assignments = {.items = NULL};
-    TRY(assignments_init(&assignments, args, err));
+    SCOPED(mem) const char **assignments = NULL;
+    int64_t assignment_count = 0;
+    struct config_option options[SHORTHAND_COUNT];
+    TRY(find_assignments(args, &assignments, &assignment_count, err));
     const struct config_table *own = command_path_leaf(&args->path)->config;
     run->config_table = own ? own : &plain_config_table;
     run->config = mem_array_zero(1, run->config_table->struct_bytes);
@@ -87,8 +61,10 @@ static enum err_code load_config(struct run *run, const struct command_args *arg
     }
     const struct config_source source = {
         .path = command_args_text(args, "config"),
-        .assignments = assignments.items,
-        .assignment_count = assignments.count,
+        .assignments = assignments,
+        .assignment_count = assignment_count,
+        .options = options,
+        .option_count = find_shorthands(args, options),
     };
     TRY(config_load(run->config_table, &source, run->config, err));
     run->settings = run->config;

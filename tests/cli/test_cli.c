@@ -67,7 +67,9 @@ static void test_cli_usage__is_refused_in_one_line_with_status_2(void **state) {
 static void test_cli_config__is_refused_in_one_line_with_status_2(void **state) {
     const struct refusal cases[] = {
         {{"version", "--set", "run.sed=1"}, "--set: $.run.sed: unknown key, did you mean 'seed'?"},
-        {{"version", "--threads", "5000"}, "--set: $.run.threads = 5000 is outside [0, 1024]"},
+        {{"version", "--threads", "5000"}, "--threads: $.run.threads = 5000 is outside [0, 1024]"},
+        {{"version", "--seed", "abc"},
+         "--seed: $.run.seed: expected unsigned 64-bit integer, found string 'abc'"},
         {{"version", "--device=gpu"},
          "configuration: run: device = 'gpu' is not one of cpu, cuda, cuda:N"},
     };

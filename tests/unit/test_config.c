@@ -289,18 +289,22 @@ static void test_config_validate__hooks_of_sections_and_whole(void **state) {
                  "configuration: resume needs shuffle = false", &err);
 }
 
-static void test_config_load__file_then_assignments_then_validation(void **state) {
+static void test_config_load__file_then_assignments_then_options(void **state) {
     struct error err = ERROR_INIT;
     struct scratch *scratch = *state;
     scratch_write(scratch, "a.json", "{\"steps\": 5, \"rate\": 0.5, \"resume\": \"runs/7\"}\n");
-    static const char *const assignments[] = {"steps=6", "shuffle=false", "steps=7"};
+    static const char *const assignments[] = {"steps=6", "title=s", "shuffle=false", "steps=7"};
+    static const struct config_option options[] = {{"--title", "title", "t"}};
     const struct config_source source = {.path = scratch_path(scratch, "a.json"),
                                          .assignments = assignments,
-                                         .assignment_count = COUNT(assignments)};
+                                         .assignment_count = COUNT(assignments),
+                                         .options = options,
+                                         .option_count = COUNT(options)};
     SCOPED(sample) struct sample_config config = {.steps = 0};
     assert_ok(config_load(&sample_table, &source, &config, &err), &err);
     assert_int_equal(config.steps, 7);      /* the last assignment */
     assert_true(config.rate == 0.5);        /* the file */
+    assert_string_equal(config.title, "t"); /* the option, over the assignment */
     assert_true(config.seed == UINT64_MAX); /* the default */
 
     struct sample_config untouched = {.steps = 3};
@@ -314,7 +318,7 @@ static void test_config_apply_file__what_cannot_be_read(void **state) {
     struct error err = ERROR_INIT;
     SCOPED(sample) struct sample_config config = new_sample();
     assert_fails(config_apply_file(&sample_table, &config, "no/such.json", &err), ERR_IO,
-                 "no/such.json", &err);
+                 "--config: cannot open 'no/such.json'", &err);
     struct scratch *scratch = *state;
     scratch_write(scratch, "a.json", "{\"steps\": 0}");
     assert_fails(config_apply_file(&sample_table, &config, scratch_path(scratch, "a.json"), &err),
@@ -354,7 +358,7 @@ int main(void) {
         cmocka_unit_test(test_config_clone__shares_nothing),
         cmocka_unit_test(test_config_deinit__zeroes_and_is_safe_twice),
         cmocka_unit_test(test_config_validate__hooks_of_sections_and_whole),
-        SCRATCH_TEST(test_config_load__file_then_assignments_then_validation),
+        SCRATCH_TEST(test_config_load__file_then_assignments_then_options),
         SCRATCH_TEST(test_config_apply_file__what_cannot_be_read),
         SCRATCH_TEST(test_config__survives_every_failed_allocation),
     };
