@@ -49,7 +49,8 @@ enum err_code interrupt_install(const char *notice, struct error *err) {
         (void)sigaddset(&action.sa_mask, signals[i]);
     }
     for (int i = 0; i < SIGNAL_COUNT; i++) {
-        if (sigaction(signals[i], &action, &former[i]) != 0) {
+        if (sigaction(signals[i], NULL, &former[i]) != 0 ||
+            (former[i].sa_handler != SIG_IGN && sigaction(signals[i], &action, NULL) != 0)) {
             return err_set_errno(err, errno, "cannot handle signal %d", signals[i]);
         }
     }

@@ -10,6 +10,8 @@
  *           The first SIGINT or SIGTERM sets a flag and writes the notice; the second ends the
  *           process with status 130, whatever it is doing. What file_atomic and db have not
  *           committed by then never happened.
+ * Ignored:  a signal that whoever started the process had ignored stays so, as a job in the
+ *           background of a shell script expects of SIGINT.
  * Calls:    are restarted (SA_RESTART), so a signal does not fail a read or a write.
  * Threads:  safe. One installation per process, since signals are per process.
  */

@@ -56,6 +56,8 @@ static void become_program(const struct program_options *options, const char *co
         _exit(126);
     }
     change_environment(options->environment);
+    (void)signal(SIGINT, SIG_DFL); /* ignored by what a shell has put into the background */
+    (void)signal(SIGTERM, SIG_DFL);
     (void)execv(options->program ? options->program : ACCORD_PROGRAM, argv);
     _exit(127);
 }

@@ -194,6 +194,7 @@ static void test_import_files__keeps_nothing_when_interrupted(void **state) {
     SCOPED(db) struct db *db = open_project(scratch, "p.db");
     SCOPED(import_report) struct import_report report = IMPORT_REPORT_INIT;
     struct error err = ERROR_INIT;
+    (void)signal(SIGINT, SIG_DFL); /* ignored by what a shell has put into the background */
     assert_ok(interrupt_install(NULL, &err), &err);
     assert_int_equal(raise(SIGINT), 0);
     assert_fails(import_files(db, &options, &report, &err), ERR_INTERRUPTED,

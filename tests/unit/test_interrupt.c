@@ -68,22 +68,44 @@ static void test_interrupt__first_sets_the_flag_second_ends_with_130(void **stat
     check_two_signals(SIGINT, SIGTERM);
 }
 
+static void own_handler(int signal_number) {
+    (void)signal_number;
+}
+
 static void test_interrupt__uninstall_gives_the_signals_back(void **state) {
     (void)state;
     struct error err = ERROR_INIT;
     struct sigaction action;
     interrupt_uninstall();
-    assert_int_equal(signal(SIGINT, SIG_IGN) != SIG_ERR, 1);
+    assert_true(signal(SIGINT, own_handler) != SIG_ERR);
     assert_ok(interrupt_install(NULL, &err), &err);
     assert_int_equal(sigaction(SIGINT, NULL, &action), 0);
-    assert_true(action.sa_handler != SIG_IGN);
+    assert_true(action.sa_handler != own_handler);
     assert_true((action.sa_flags & SA_RESTART) != 0);
     interrupt_uninstall();
     assert_int_equal(sigaction(SIGINT, NULL, &action), 0);
-    assert_true(action.sa_handler == SIG_IGN);
+    assert_true(action.sa_handler == own_handler);
     assert_int_equal(sigaction(SIGTERM, NULL, &action), 0);
     assert_true(action.sa_handler == SIG_DFL);
-    assert_int_equal(signal(SIGINT, SIG_DFL) != SIG_ERR, 1);
+    assert_true(signal(SIGINT, SIG_DFL) != SIG_ERR);
+}
+
+static void test_interrupt_install__leaves_alone_what_is_ignored(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    struct sigaction action;
+    assert_true(signal(SIGINT, SIG_IGN) != SIG_ERR);
+    assert_ok(interrupt_install(NULL, &err), &err);
+    assert_int_equal(sigaction(SIGINT, NULL, &action), 0);
+    assert_true(action.sa_handler == SIG_IGN);
+    assert_int_equal(raise(SIGINT), 0);
+    assert_false(interrupt_requested());
+    assert_int_equal(raise(SIGTERM), 0); /* not ignored */
+    assert_true(interrupt_requested());
+    interrupt_uninstall();
+    assert_int_equal(sigaction(SIGINT, NULL, &action), 0);
+    assert_true(action.sa_handler == SIG_IGN);
+    assert_true(signal(SIGINT, SIG_DFL) != SIG_ERR);
 }
 
 static void test_interrupt_install__clears_the_flag(void **state) {
@@ -99,9 +121,12 @@ static void test_interrupt_install__clears_the_flag(void **state) {
 }
 
 int main(void) {
+    (void)signal(SIGINT, SIG_DFL); /* ignored by what a shell has put into the background */
+    (void)signal(SIGTERM, SIG_DFL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_interrupt__first_sets_the_flag_second_ends_with_130),
         cmocka_unit_test(test_interrupt__uninstall_gives_the_signals_back),
+        cmocka_unit_test(test_interrupt_install__leaves_alone_what_is_ignored),
         cmocka_unit_test(test_interrupt_install__clears_the_flag),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
