@@ -114,8 +114,9 @@ const struct json_node *json_find(const struct json *doc, const struct json_node
 
 /* The value of `node`, which must be of that type.
  *   string   NUL-terminated UTF-8 without NULs inside, borrowed
- *   i64 u64  a JSON number that is integral and within +-JSON_INT_MAX (1e3 and 1.0 are), or a
- *            string such as "18446744073709551615": decimal, no sign but '-'
+ *   i64 u64  a JSON number whose nearest double is integral and within +-JSON_INT_MAX (1e3, 1.0 and
+ *            also 9007199254740991.4 are), or a string such as "18446744073709551615": decimal, no
+ *            sign but '-'
  *   f64      a JSON number, rounded to the nearest double; always finite
  *   object   the node itself; so for array
  */

@@ -85,7 +85,9 @@ static enum err_code load_file(const char *path, const char *remedy, void **out_
 
 /* libgomp reads its environment when it is loaded. Threads that wait by spinning lose their time
  * slice on a busy machine and then hold everybody up: a 0.57 ms loop beside one busy process takes
- * up to 12 ms that way and 0.84 ms with passive waiting. The user's own choice stands. */
+ * up to 12 ms that way and 0.84 ms with passive waiting. The user's own choice stands. What is
+ * wrong in any other of its variables (OMP_SCHEDULE=x) libgomp says in a line of its own, and takes
+ * its default. */
 static enum err_code load_openmp(struct error *err) {
     void *library = NULL;
     struct thread_count_inputs inputs = thread_count_look();

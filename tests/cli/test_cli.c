@@ -294,11 +294,12 @@ static void test_cli_generated_files__are_current(void **state) {
 
 /* ---- completion ---- */
 
-/* What bash would offer after `words`, a shell array in which the last is being typed. */
+/* What bash would offer after `words`, a shell array in which the last is being typed, to somebody
+ * who has unset variables and failed commands end the shell. */
 static void complete(struct program_result *r, const char *words, const char *expected) {
     char script[1024];
     (void)snprintf(script, sizeof script,
-                   "source <(%s completion bash) && COMP_WORDS=(%s) && "
+                   "set -eu; source <(%s completion bash) && COMP_WORDS=(%s) && "
                    "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) && _accord && echo \"${COMPREPLY[*]}\"",
                    ACCORD_PROGRAM, words);
     const struct program_options options = {.program = "/bin/bash"};

@@ -376,7 +376,7 @@ static void test_json_parse_row__refuses_with_the_place_in_the_file(void **state
 
 /* --- numbers --- */
 
-static void test_json_as_i64__is_exact_or_refuses(void **state) {
+static void test_json_as_i64__is_the_double_exactly_or_refuses(void **state) {
     (void)state;
     static const struct {
         const char *text;
@@ -387,6 +387,7 @@ static void test_json_as_i64__is_exact_or_refuses(void **state) {
         {"1.0", 1},
         {"12e2", 1200},
         {"9007199254740991", INT64_C(9007199254740991)},
+        {"9007199254740991.4", INT64_C(9007199254740991)}, /* no double is between */
         {"-9007199254740991", -INT64_C(9007199254740991)},
         {"\"9007199254740993\"", INT64_C(9007199254740993)},
         {"\"9223372036854775807\"", INT64_MAX},
@@ -557,7 +558,7 @@ int main(void) {
         cmocka_unit_test(test_json_refuse__shows_the_end_of_a_long_path),
         cmocka_unit_test(test_json_parse_row__counts_from_its_place),
         cmocka_unit_test(test_json_parse_row__refuses_with_the_place_in_the_file),
-        cmocka_unit_test(test_json_as_i64__is_exact_or_refuses),
+        cmocka_unit_test(test_json_as_i64__is_the_double_exactly_or_refuses),
         cmocka_unit_test(test_json_as_integer__refuses_what_it_cannot_hold),
         cmocka_unit_test(test_json_as_u64__is_exact_or_refuses),
         cmocka_unit_test(test_json_as_f64__rounds_to_the_nearest_double),
