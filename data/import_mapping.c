@@ -1,6 +1,7 @@
 /* import_mapping.c - see import_mapping.h. */
 #include "data/import_mapping.h"
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/json_writer.h"
 #include "base/mem.h"
@@ -45,6 +46,19 @@ static void write_text(struct json_writer *w, const char *key, const char *text)
     }
 }
 
+/* The file is read here and once more for its texts: a pipe would be empty by then. */
+static enum err_code write_texts_digest(struct json_writer *w, const char *path,
+                                        struct error *err) {
+    int64_t bytes = 0;
+    struct hash_digest digest;
+    char hex[HASH_HEX_BYTES];
+    TRY(err_wrap(err, file_size(path, &bytes, err), "--texts"));
+    TRY(hash_file(path, &digest, err));
+    hash_to_hex(&digest, hex);
+    write_text(w, "texts_sha256", hex);
+    return ERR_OK;
+}
+
 enum err_code import_mapping_write(const struct import_settings *settings, struct strbuf *out,
                                    struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_COMPACT);
@@ -56,11 +70,7 @@ enum err_code import_mapping_write(const struct import_settings *settings, struc
     write_text(&w, "prefer", settings->prefer);
     write_text(&w, "prompt", settings->prompt);
     if (settings->texts) {
-        struct hash_digest digest;
-        char hex[HASH_HEX_BYTES];
-        TRY(hash_file(settings->texts, &digest, err));
-        hash_to_hex(&digest, hex);
-        write_text(&w, "texts_sha256", hex);
+        TRY(write_texts_digest(&w, settings->texts, err));
     }
     write_text(&w, "topic", settings->topic);
     json_write_object_end(&w);
