@@ -15,7 +15,9 @@
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
-/* Code and its text. Codes are only ever added. trainer/main.c maps them to exit statuses. */
+/* Code and its text. Codes are only ever added. trainer/main.c maps them to exit statuses.
+ * Input beyond a documented limit is DATA; LIMIT is what the program itself ran into: steps, the
+ * size of a buffer, the range of an index. */
 #define ERR_CODES(X)                                \
     X(OK, "ok")                                     \
     X(OOM, "out of memory")                         \

@@ -70,7 +70,7 @@ static enum err_code copy_span(struct import_texts *texts, struct text_span *spa
     size_t reserved = texts->arena.bytes_reserved;
     char *copy = arena_strndup(&texts->arena, span->bytes, span->count);
     if (!copy && span->count > texts->arena.bytes_max - reserved) {
-        return err_set(err, ERR_LIMIT, "'%s': texts of more than %zu MiB", texts->path,
+        return err_set(err, ERR_DATA, "'%s': texts of more than %zu MiB", texts->path,
                        IMPORT_TEXTS_BYTES_MAX / MIB);
     }
     if (!copy) {

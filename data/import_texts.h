@@ -7,7 +7,7 @@
  * where they have them, `author` or `origin` or `model`, and `topic`; CSV and TSV with such
  *           columns, or with `id` and one other column. Plain or gzip.
  * Errors:   as input_stream_open; ERR_DATA with file and line for a row without id or text, and for
- *           an id that comes twice; ERR_LIMIT beyond IMPORT_TEXTS_BYTES_MAX.
+ *           an id that comes twice; ERR_DATA beyond IMPORT_TEXTS_BYTES_MAX.
  * Owns:     all texts, until closed.
  * Cost:     O(log n) an id.
  * Threads:  read-only once open.

@@ -133,7 +133,7 @@ static enum err_code list_folder(const char *folder, struct name_list *out, stru
             continue;
         }
         if (out->count >= FILES_MAX) {
-            return err_set(err, ERR_LIMIT, "folder '%s' has more than %d files: use a manifest",
+            return err_set(err, ERR_DATA, "folder '%s' has more than %d files: use a manifest",
                            folder, FILES_MAX);
         }
         TRY(list_add(out, mem_strdup(entry->d_name), err));

@@ -363,6 +363,37 @@ static void test_cli_import__states_the_limit_of_responses(void **state) {
     assert_int_equal(count_of(c, "SELECT count(*) FROM comparison_item"), 4096);
 }
 
+/* Input beyond a limit is bad input; a file that is not there is a failure to read. */
+static void test_cli_import__tells_bad_input_from_failure_by_status(void **state) {
+    struct import_cli *c = *state;
+    static const char table[] = "winner,loser\n1,2\n";
+    write_file(c->file, table, sizeof table - 1);
+    const struct {
+        const char *words[8];
+        int status;
+        const char *message;
+    } cases[] = {
+        {{"/dev/zero"}, 3, "/dev/zero:1: a line of more than 64 MiB, the limit of a row"},
+        {{"/dev/zero", "--format", "table"},
+         3,
+         "the record is longer than 64 MiB, the limit of a row"},
+        {{c->file, "--texts", "/dev/zero"}, 1, "--texts: '/dev/zero' is not a regular file"},
+        {{c->bad}, 1, "cannot open"},
+        {{c->file, "--texts", c->bad}, 1, "--texts: cannot read"},
+        {{c->file, "--format", "nonsense"}, 2, "unknown format 'nonsense'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *words[PROGRAM_WORDS_MAX] = {"import", "-q", c->project};
+        for (size_t w = 0; cases[i].words[w]; w++) {
+            words[3 + w] = cases[i].words[w];
+        }
+        run_program_with(&c->r, &(struct program_options){.out_path = NULL}, words);
+        assert_non_null(strstr(c->r.err, cases[i].message));
+        assert_int_equal(c->r.status, cases[i].status);
+        assert_int_equal(comparisons(c), 0);
+    }
+}
+
 /* ---- what is wrong with the project ---- */
 
 static void write_good(struct import_cli *c) {
@@ -622,6 +653,7 @@ int main(void) {
         IMPORT_TEST(test_cli_import__leaves_out_bad_rows_if_asked),
         IMPORT_TEST(test_cli_import__reads_lines_of_a_megabyte),
         IMPORT_TEST(test_cli_import__states_the_limit_of_responses),
+        IMPORT_TEST(test_cli_import__tells_bad_input_from_failure_by_status),
         IMPORT_TEST(test_cli_import__wants_a_project),
         IMPORT_TEST(test_cli_import__refuses_a_project_of_a_newer_program),
         IMPORT_TEST(test_cli_import__refuses_a_database_of_others),
