@@ -82,7 +82,8 @@ void db_close(struct db *db);
 ERR_NODISCARD enum err_code db_check_integrity(struct db *db, struct error *err);
 
 /* A compact copy at `path`, whole or not there, replacing what was; no transaction may be open.
- *   fails    ERR_IO also when a database that stands there is in use, this one included */
+ *   fails    ERR_IO also when a database that stands there is in use, this one included;
+ *            ERR_INTERRUPTED (base/interrupt.h) */
 ERR_NODISCARD enum err_code db_copy(struct db *db, const char *path, struct error *err);
 
 /* --- statements --- */

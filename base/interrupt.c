@@ -68,6 +68,13 @@ void interrupt_uninstall(void) {
     installed = 0;
 }
 
+enum err_code interrupt_end(enum err_code code) {
+    if (code != ERR_INTERRUPTED) {
+        interrupt_uninstall();
+    }
+    return code;
+}
+
 bool interrupt_requested(void) {
     return requested != 0;
 }

@@ -36,6 +36,11 @@ ERR_NODISCARD enum err_code interrupt_install(const char *notice, struct error *
 /* Gives the signals back to the handlers found by interrupt_install. Safe without one. */
 void interrupt_uninstall(void);
 
+/* As interrupt_uninstall, and passes `code` through; but after ERR_INTERRUPTED it leaves the
+ * signals be, so that a second one on the way out ends with the same status. For the end of a
+ * command. */
+enum err_code interrupt_end(enum err_code code);
+
 /* Whether a signal has come since interrupt_install. */
 bool interrupt_requested(void);
 

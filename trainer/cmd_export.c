@@ -171,7 +171,7 @@ static enum err_code export_to(struct target *target, struct db *db, bool works,
     return ERR_OK;
 }
 
-static enum err_code export_run(struct run *run, const struct command_args *args,
+static enum err_code export_all(struct run *run, const struct command_args *args,
                                 struct error *err) {
     const char *kind = command_args_text(args, "kind");
     bool works = kind && strcmp(kind, KIND_WORKS) == 0;
@@ -191,13 +191,14 @@ static enum err_code export_run(struct run *run, const struct command_args *args
         TRY(output_path_check("--output", target.path, args->positionals[0], err));
         TRY(file_atomic_open(target.path, &target.file, err));
     }
-    TRY(interrupt_install("stopping, and writing no more; again to stop at once\n", err));
     run_progress_open(run, "export", "rows", PROGRESS_TOTAL_UNKNOWN, &target.progress);
-    enum err_code code = export_to(&target, db, works, &options, err);
-    if (code != ERR_INTERRUPTED) { /* else the second signal may still come */
-        interrupt_uninstall();
-    }
-    return code;
+    return export_to(&target, db, works, &options, err);
+}
+
+static enum err_code export_run(struct run *run, const struct command_args *args,
+                                struct error *err) {
+    TRY(interrupt_install("stopping, and writing no more; again to stop at once\n", err));
+    return interrupt_end(export_all(run, args, err));
 }
 
 /* ---- table ---- */

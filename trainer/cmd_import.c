@@ -111,18 +111,6 @@ static enum err_code import_showing(struct run *run, struct db *db, struct impor
     return code;
 }
 
-static enum err_code import_interruptibly(struct run *run, struct db *db,
-                                          struct import_options *options,
-                                          struct import_report *report, struct error *err) {
-    TRY(interrupt_install("stopping, and keeping nothing of this import; again to stop at once\n",
-                          err));
-    enum err_code code = import_showing(run, db, options, report, err);
-    if (code != ERR_INTERRUPTED) { /* else the second signal may still come, and end with 130 too */
-        interrupt_uninstall();
-    }
-    return code;
-}
-
 static enum err_code print(struct run *run, const struct import_print *page, struct error *err) {
     SCOPED(strbuf) struct strbuf text = STRBUF_INIT(OUTPUT_BYTES_MAX);
     if (run->output->json) {
@@ -133,7 +121,7 @@ static enum err_code print(struct run *run, const struct import_print *page, str
     return output_text(run->output, &text, err);
 }
 
-static enum err_code import_run(struct run *run, const struct command_args *args,
+static enum err_code import_all(struct run *run, const struct command_args *args,
                                 struct error *err) {
     SCOPED(mapping) struct mapping mapping = {.count = 0};
     TRY(read_mapping(args, &mapping, err));
@@ -159,7 +147,7 @@ static enum err_code import_run(struct run *run, const struct command_args *args
     }
     SCOPED(import_report) struct import_report report = IMPORT_REPORT_INIT;
     int64_t start_ns = clock_monotonic_ns(&run->clock);
-    TRY(import_interruptibly(run, db, &options, &report, err));
+    TRY(import_showing(run, db, &options, &report, err));
     const struct import_print page = {
         .project = args->positionals[0],
         .report = &report,
@@ -168,6 +156,13 @@ static enum err_code import_run(struct run *run, const struct command_args *args
         .seconds = (double)(clock_monotonic_ns(&run->clock) - start_ns) * 1e-9,
     };
     return print(run, &page, err);
+}
+
+static enum err_code import_run(struct run *run, const struct command_args *args,
+                                struct error *err) {
+    TRY(interrupt_install(
+        "stopping; an import is kept whole or not at all; again to stop at once\n", err));
+    return interrupt_end(import_all(run, args, err));
 }
 
 /* ---- table ---- */

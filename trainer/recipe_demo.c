@@ -142,11 +142,7 @@ static enum err_code fit_interruptibly(struct run *run, const struct demo *demo,
                                        struct error *err) {
     TRY(interrupt_install("stopping after this step; again to stop at once\n", err));
     log_debug(run->log, "demo", "fitting");
-    enum err_code code = fit(run, demo, params, world, err);
-    if (code != ERR_INTERRUPTED) { /* else the second signal may still come, and end with 130 too */
-        interrupt_uninstall();
-    }
-    return code;
+    return interrupt_end(fit(run, demo, params, world, err));
 }
 
 /* ---- what was found ---- */

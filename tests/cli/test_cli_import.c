@@ -627,7 +627,7 @@ static void test_cli_import__interrupted_keeps_nothing(void **state) {
     static const char row[] = ROW("c") "\n";
     assert_int_equal(write(fd, row, sizeof row - 1), sizeof row - 1);
     assert_int_equal(kill(program.pid, SIGINT), 0);
-    program_wait_for_err(&program, &c->r, "stopping, and keeping nothing of this import");
+    program_wait_for_err(&program, &c->r, "stopping; an import is kept whole or not at all");
     (void)signal(SIGPIPE, SIG_IGN);                   /* it may have gone already */
     ssize_t written = write(fd, row, sizeof row - 1); /* ends its read */
     assert_true(written == -1 || written == (ssize_t)sizeof row - 1);
