@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "base/sorted.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -330,12 +331,6 @@ static enum err_code estimate(struct reliability *r, const struct stats_bootstra
     return stats_bootstrap_run(bootstrap, alpha_of_moments, out_estimate, err);
 }
 
-static int compare_doubles(const void *left, const void *right) {
-    double a = *(const double *)left;
-    double b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
 /* First place in sorted[] that holds `value` (or, `after`, a greater one). */
 static int64_t place_of(const double *sorted, int64_t count, double value, bool after) {
     int64_t low = 0;
@@ -365,7 +360,7 @@ static enum err_code rank_values(struct reliability *r, struct error *err) {
         }
         begin = end;
     }
-    qsort(sorted, (size_t)count, sizeof *sorted, compare_doubles);
+    sorted_make(sorted, count);
     for (int64_t i = 0; i < r->count; i++) {
         double value = r->values[i].value;
         r->numbers[i] = 0.5 * (double)(place_of(sorted, count, value, false) +

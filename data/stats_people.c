@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "base/sorted.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -139,12 +140,6 @@ static int compare_moments(const void *left, const void *right) {
     return by_annotator != 0 ? by_annotator : (a->ms > b->ms) - (a->ms < b->ms);
 }
 
-static int compare_doubles(const void *left, const void *right) {
-    double a = *(const double *)left;
-    double b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
 /* Of the gaps between `count` moments, in order; `gaps` is scratch. */
 static double median_gap(const struct moment *moments, int64_t count, double *gaps) {
     if (count < 2) {
@@ -154,7 +149,7 @@ static double median_gap(const struct moment *moments, int64_t count, double *ga
         gaps[i] = ((double)moments[i + 1].ms - (double)moments[i].ms) / 1000.0;
     }
     int64_t n = count - 1;
-    qsort(gaps, (size_t)n, sizeof *gaps, compare_doubles);
+    sorted_make(gaps, n);
     return n % 2 == 1 ? gaps[n / 2] : 0.5 * (gaps[n / 2 - 1] + gaps[n / 2]);
 }
 
@@ -270,7 +265,7 @@ static enum err_code least_judged(const struct stats_people *people, double *out
     for (int64_t p = 0; p < count; p++) {
         sizes[p] = people->populations[p].part.comparisons;
     }
-    qsort(sizes, (size_t)count, sizeof *sizes, compare_doubles);
+    sorted_make(sizes, count);
     *out_least = count > STATS_POPULATIONS_JUDGED ? sizes[count - STATS_POPULATIONS_JUDGED] : 0.0;
     return ERR_OK;
 }

@@ -4,11 +4,11 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/scoped.h"
+#include "base/sorted.h"
 #include "base/special.h"
 
 #include <math.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define GROUPS_MAX 2000
@@ -92,20 +92,6 @@ static void add_sums(double *sums, const double *more) {
     }
 }
 
-static int compare_doubles(const void *left, const void *right) {
-    double a = *(const double *)left;
-    double b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
-/* Between order statistics, as R's type 7. */
-static double quantile(const double *sorted, int64_t count, double p) {
-    double at = p * (double)(count - 1);
-    int64_t below = (int64_t)floor(at);
-    int64_t above = below + 1 < count ? below + 1 : below;
-    return sorted[below] + (at - (double)below) * (sorted[above] - sorted[below]);
-}
-
 static void resample(const struct stats_bootstrap *b, const double *groups, int64_t group_count,
                      int64_t replicate, double sums[STATS_SUMS_MAX]) {
     struct rng rng = rng_stream(b->seed, RNG_BOOTSTRAP, replicate, b->stream);
@@ -140,9 +126,9 @@ enum err_code stats_bootstrap_run(const struct stats_bootstrap *b, stats_statist
         }
     }
     bool known = estimate.replicates > 0 && !isnan(estimate.value);
-    qsort(values, (size_t)estimate.replicates, sizeof *values, compare_doubles);
-    estimate.low = known ? quantile(values, estimate.replicates, 0.025) : (double)NAN;
-    estimate.high = known ? quantile(values, estimate.replicates, 0.975) : (double)NAN;
+    sorted_make(values, estimate.replicates);
+    estimate.low = known ? sorted_quantile(values, estimate.replicates, 0.025) : (double)NAN;
+    estimate.high = known ? sorted_quantile(values, estimate.replicates, 0.975) : (double)NAN;
     *out_estimate = estimate;
     return ERR_OK;
 }
