@@ -58,24 +58,6 @@ static void answers_scoped_end(struct answers *a) {
     }
 }
 
-/* Makes room for one element more. */
-static enum err_code grow(void *array, int64_t count, int64_t *capacity, size_t element_bytes,
-                          struct error *err) {
-    if (count < *capacity) {
-        return ERR_OK;
-    }
-    void *old = NULL;
-    memcpy(&old, array, sizeof old);
-    size_t wanted = mem_grown_capacity((size_t)*capacity, (size_t)count + 1);
-    void *grown = mem_array_resize(old, wanted, element_bytes);
-    if (!grown) {
-        return err_oom(err, "answers");
-    }
-    memcpy(array, &grown, sizeof grown);
-    *capacity = (int64_t)wanted;
-    return ERR_OK;
-}
-
 /* ---- within a prompt ---- */
 
 /* Counts an answer that collides with another one to the same prompt. */
@@ -257,14 +239,24 @@ static enum err_code keep_answer(struct answers *a, int64_t id, struct error *er
     if (!copy) {
         return text->length > CHECK_GROUP_BYTES / 4 ? ERR_OK : err_oom(err, "answers to a prompt");
     }
-    TRY(grow(&a->group, a->group_count, &a->group_capacity, sizeof *a->group, err));
+    struct answer *group =
+        mem_array_grow(a->group, &a->group_capacity, a->group_count + 1, sizeof *group);
+    if (!group) {
+        return err_oom(err, "answers");
+    }
+    a->group = group;
     uint64_t key = text_fold_key(copy, text->length);
     a->group[a->group_count++] =
         (struct answer){.id = id, .text = copy, .count = text->length, .key = key};
     if (a->is_items || !has_words(copy, text->length, CHECK_ANSWER_WORDS_MIN)) {
         return ERR_OK;
     }
-    TRY(grow(&a->keys, a->key_count, &a->key_capacity, sizeof *a->keys, err));
+    struct answer_key *keys =
+        mem_array_grow(a->keys, &a->key_capacity, a->key_count + 1, sizeof *keys);
+    if (!keys) {
+        return err_oom(err, "answers");
+    }
+    a->keys = keys;
     a->keys[a->key_count++] = (struct answer_key){
         .key = key, .id = id, .prompt = 2 * a->prompt_id + (a->held_out ? 1 : 0)};
     return ERR_OK;

@@ -26,25 +26,18 @@ void check_group_close(struct check_group *group) {
 }
 
 static enum err_code reserve(struct check_group *group, struct error *err) {
-    if (group->count == group->capacity) {
-        size_t capacity = mem_grown_capacity((size_t)group->capacity, (size_t)group->count + 1);
-        struct check_judgement *list = mem_array_resize(group->judgements, capacity, sizeof *list);
-        if (!list) {
-            return err_oom(err, "comparisons of a prompt");
-        }
-        group->judgements = list;
-        group->capacity = (int64_t)capacity;
+    struct check_judgement *judgements =
+        mem_array_grow(group->judgements, &group->capacity, group->count + 1, sizeof *judgements);
+    if (!judgements) {
+        return err_oom(err, "comparisons of a prompt");
     }
-    if (group->member_count == group->member_capacity) {
-        size_t capacity =
-            mem_grown_capacity((size_t)group->member_capacity, (size_t)group->member_count + 1);
-        struct check_member *list = mem_array_resize(group->members, capacity, sizeof *list);
-        if (!list) {
-            return err_oom(err, "comparisons of a prompt");
-        }
-        group->members = list;
-        group->member_capacity = (int64_t)capacity;
+    group->judgements = judgements;
+    struct check_member *members = mem_array_grow(group->members, &group->member_capacity,
+                                                  group->member_count + 1, sizeof *members);
+    if (!members) {
+        return err_oom(err, "comparisons of a prompt");
     }
+    group->members = members;
     return ERR_OK;
 }
 

@@ -1,5 +1,6 @@
 /* check_pairs.c - all verdicts on each pair of responses: who contradicts themselves, and how far
  * people disagree. */
+#include "base/invariant.h"
 #include "base/mem.h"
 #include "data/check_judgements.h"
 
@@ -22,15 +23,12 @@ void check_pairs_deinit(struct check_pairs *pairs) {
 
 static enum err_code append(struct check_pairs *pairs, struct check_verdict verdict,
                             struct error *err) {
-    if (pairs->count == pairs->capacity) {
-        size_t capacity = mem_grown_capacity((size_t)pairs->capacity, (size_t)pairs->count + 1);
-        struct check_verdict *list = mem_array_resize(pairs->list, capacity, sizeof *list);
-        if (!list) {
-            return err_oom(err, "verdicts on pairs");
-        }
-        pairs->list = list;
-        pairs->capacity = (int64_t)capacity;
+    struct check_verdict *list =
+        mem_array_grow(pairs->list, &pairs->capacity, pairs->count + 1, sizeof *list);
+    if (!list) {
+        return err_oom(err, "verdicts on pairs");
     }
+    pairs->list = list;
     pairs->list[pairs->count++] = verdict;
     return ERR_OK;
 }
@@ -143,6 +141,8 @@ static void add_disagreement(struct check *check, const struct check_group *grou
         one = run[i].sign > 0 && !one ? &run[i] : one;
         opposite = run[i].sign < 0 && !opposite ? &run[i] : opposite;
     }
+    ASSERT(one); /* for_low and for_high count them */
+    ASSERT(opposite);
     struct check_place place = check_group_place(check, &group->judgements[one->judgement]);
     if (check_has_example_at(check, CHECK_DISAGREEMENT, place)) {
         return;

@@ -45,15 +45,11 @@ static void prompts_scoped_end(struct prompts *p) {
 /* ---- reading ---- */
 
 static enum err_code add_entry(struct prompts *p, struct prompt_entry entry, struct error *err) {
-    if (p->count == p->capacity) {
-        size_t capacity = mem_grown_capacity((size_t)p->capacity, (size_t)p->count + 1);
-        struct prompt_entry *list = mem_array_resize(p->list, capacity, sizeof *list);
-        if (!list) {
-            return err_oom(err, "prompts");
-        }
-        p->list = list;
-        p->capacity = (int64_t)capacity;
+    struct prompt_entry *list = mem_array_grow(p->list, &p->capacity, p->count + 1, sizeof *list);
+    if (!list) {
+        return err_oom(err, "prompts");
     }
+    p->list = list;
     p->list[p->count++] = entry;
     if (!p->look_near) {
         return ERR_OK;

@@ -86,15 +86,12 @@ enum err_code check_tick(struct check *check, struct error *err) {
 
 enum err_code check_marks_add(struct check_marks *marks, int64_t response_id, uint64_t value,
                               struct error *err) {
-    if (marks->count == marks->capacity) {
-        size_t capacity = mem_grown_capacity((size_t)marks->capacity, (size_t)marks->count + 1);
-        struct check_mark *list = mem_array_resize(marks->list, capacity, sizeof *list);
-        if (!list) {
-            return err_oom(err, "marks of answers");
-        }
-        marks->list = list;
-        marks->capacity = (int64_t)capacity;
+    struct check_mark *list =
+        mem_array_grow(marks->list, &marks->capacity, marks->count + 1, sizeof *list);
+    if (!list) {
+        return err_oom(err, "marks of answers");
     }
+    marks->list = list;
     marks->list[marks->count++] = (struct check_mark){response_id, value};
     return ERR_OK;
 }

@@ -78,15 +78,12 @@ static enum err_code keep_value(struct reading *r, const struct stats_value *val
         r->values[r->value_count - 1] = *value;
         return ERR_OK;
     }
-    if (r->value_count == r->value_capacity) {
-        size_t capacity = mem_grown_capacity((size_t)r->value_capacity, (size_t)r->value_count + 1);
-        struct stats_value *grown = mem_array_resize(r->values, capacity, sizeof *grown);
-        if (!grown) {
-            return err_oom(err, "ratings");
-        }
-        r->values = grown;
-        r->value_capacity = (int64_t)capacity;
+    struct stats_value *grown =
+        mem_array_grow(r->values, &r->value_capacity, r->value_count + 1, sizeof *grown);
+    if (!grown) {
+        return err_oom(err, "ratings");
     }
+    r->values = grown;
     r->values[r->value_count++] = *value;
     return ERR_OK;
 }
