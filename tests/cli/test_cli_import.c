@@ -7,6 +7,7 @@
 #include "base/strbuf.h"
 #include "data/project.h"
 #include "tests/support/gzip_bytes.h"
+#include "tests/support/moments.h"
 #include "tests/support/run_program.h"
 #include "tests/support/scratch.h"
 #include "tests/support/test.h"
@@ -19,7 +20,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TEXT_MAX (64 * MIB)
@@ -524,18 +524,6 @@ static void test_cli_import__keeps_nothing_when_the_disk_is_full(void **state) {
 
 /* ---- killed ---- */
 
-static void sleep_us(int64_t microseconds) {
-    const struct timespec span = {.tv_sec = microseconds / 1000000,
-                                  .tv_nsec = microseconds % 1000000 * 1000};
-    (void)nanosleep(&span, NULL);
-}
-
-static int64_t now_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* Rows that are in no other file. */
 static void write_round(struct import_cli *c, int64_t round) {
     SCOPED(strbuf) struct strbuf text = STRBUF_INIT(TEXT_MAX);
@@ -547,8 +535,9 @@ static void write_round(struct import_cli *c, int64_t round) {
     write_file(c->file, text.bytes, text.length);
 }
 
-/* Starts an import of the file and kills it after so long; true if it was done by then. */
-static bool import_and_kill(struct import_cli *c, int64_t after_us) {
+/* Starts an import of the file and kills it at a moment of its time; true if it was done by then.
+ */
+static bool import_and_kill(struct import_cli *c, struct moments *moments, int64_t whole_us) {
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -557,7 +546,7 @@ static bool import_and_kill(struct import_cli *c, int64_t after_us) {
         (void)execl(ACCORD_PROGRAM, "accord", "import", "-q", c->project, c->file, (char *)NULL);
         _exit(127);
     }
-    sleep_us(after_us);
+    (void)moments_wait(moments, whole_us);
     (void)kill(child, SIGKILL);
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -590,18 +579,15 @@ static void test_cli_import__killed_at_any_moment_keeps_all_or_nothing(void **st
     int64_t rounds = KILL_ROUNDS;
     assert_true(!wanted || number_parse_i64(wanted, &rounds));
     write_round(c, 0);
-    int64_t start_us = now_us();
+    int64_t start_us = moments_now_us();
     run_program(&c->r, "import", "-q", c->project, c->file, NULL);
     assert_int_equal(c->r.status, 0);
-    int64_t whole_us = now_us() - start_us + KILL_TOO_LATE_MS * 1000;
+    int64_t whole_us = moments_now_us() - start_us + KILL_TOO_LATE_MS * 1000;
     int64_t sources = check_whole(c), kept = 0, killed = 0;
-    uint64_t random = 88172645463325252u; /* xorshift64, so that a failure can be run again */
+    struct moments moments = MOMENTS_INIT;
     for (int64_t round = 1; round <= rounds; round++) {
         write_round(c, round);
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        bool ended = import_and_kill(c, (int64_t)(random % (uint64_t)whole_us));
+        bool ended = import_and_kill(c, &moments, whole_us);
         int64_t now = check_whole(c);
         assert_true(now == sources + 1 || (now == sources && !ended));
         killed += ended ? 0 : 1;

@@ -1,5 +1,6 @@
 /* What SIGINT at any moment leaves behind: of the commands that write, nothing but what was whole
  * before; of those that only read, which die of it, nothing. */
+#include "tests/support/moments.h"
 #include "tests/support/run_program.h"
 #include "tests/support/scratch.h"
 #include "tests/support/test.h"
@@ -9,7 +10,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define IN_TIME     8 /* interrupts before the command was done, of each command */
 #define ROUNDS_MAX  200
@@ -20,8 +20,8 @@ struct interrupt_cli {
     struct program_result r;
     struct scratch *scratch;
     char project[300], pairs[300], rejected[300];
-    char made[300];  /* what export and backup write */
-    uint64_t random; /* xorshift64, so that a failure can be run again */
+    char made[300]; /* what export and backup write */
+    struct moments moments;
 };
 
 /* ---- a project and a file to import ---- */
@@ -46,7 +46,7 @@ static int setup(void **state) {
         return -1;
     }
     c->scratch = scratch;
-    c->random = 88172645463325252u;
+    c->moments = (struct moments)MOMENTS_INIT;
     (void)snprintf(c->project, sizeof c->project, "%s", scratch_path(scratch, "sums.db"));
     (void)snprintf(c->pairs, sizeof c->pairs, "%s", scratch_path(scratch, "pairs.jsonl"));
     (void)snprintf(c->rejected, sizeof c->rejected, "%s", scratch_path(scratch, "rejected"));
@@ -71,31 +71,12 @@ static void import_pairs(struct interrupt_cli *c) {
 
 /* ---- signals ---- */
 
-static int64_t now_us(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-static void sleep_us(int64_t microseconds) {
-    const struct timespec span = {.tv_sec = microseconds / 1000000,
-                                  .tv_nsec = microseconds % 1000000 * 1000};
-    (void)nanosleep(&span, NULL);
-}
-
-static int64_t random_below(struct interrupt_cli *c, int64_t bound) {
-    c->random ^= c->random << 13;
-    c->random ^= c->random >> 7;
-    c->random ^= c->random << 17;
-    return (int64_t)(c->random % (uint64_t)bound);
-}
-
 /* It ends with 0 or with 130 and nothing else; true if the signal came in time. */
-static bool run_and_interrupt(struct interrupt_cli *c, const char *const *words, int64_t after_us) {
+static bool run_and_interrupt(struct interrupt_cli *c, const char *const *words, int64_t below_us) {
     c->r.out[0] = '\0';
     c->r.err[0] = '\0';
     struct program program = program_start(&(struct program_options){.out_path = NULL}, words);
-    sleep_us(after_us);
+    int64_t after_us = moments_wait(&c->moments, below_us);
     (void)kill(program.pid, SIGINT);
     program_wait(&program, &c->r);
     if (c->r.status != 0 && c->r.status != INTERRUPTED) {
@@ -114,10 +95,10 @@ static void check_no_remains(const struct interrupt_cli *c) {
 }
 
 static int64_t time_us(struct interrupt_cli *c, const char *const *words) {
-    int64_t start_us = now_us();
+    int64_t start_us = moments_now_us();
     run_program_with(&c->r, &(struct program_options){.out_path = NULL}, words);
     assert_int_equal(c->r.status, 0);
-    return now_us() - start_us;
+    return moments_now_us() - start_us;
 }
 
 /* Interrupts the command at many moments of its time. What it makes, if anything, is there exactly
@@ -127,7 +108,7 @@ static void interrupt_often(struct interrupt_cli *c, const char *const *words, c
     for (int64_t in_time = 0; in_time < IN_TIME; rounds++) {
         assert_true(rounds < ROUNDS_MAX);
         assert_true(!made || remove(made) == 0);
-        bool interrupted = run_and_interrupt(c, words, random_below(c, whole_us));
+        bool interrupted = run_and_interrupt(c, words, whole_us);
         check_no_remains(c);
         in_time += interrupted;
         FILE *found = made ? fopen(made, "rb") : NULL;
@@ -179,7 +160,7 @@ static void test_interrupt_import__keeps_all_or_nothing(void **state) {
         assert_true(rounds < ROUNDS_MAX);
         assert_int_equal(remove(c->project), 0);
         run_program(&c->r, "init", "-q", c->project, NULL);
-        bool interrupted = run_and_interrupt(c, import, random_below(c, whole_us));
+        bool interrupted = run_and_interrupt(c, import, whole_us);
         check_no_remains(c);
         in_time += interrupted;
         assert_true(has_rows(c) || interrupted);
@@ -196,9 +177,9 @@ static void test_interrupt_twice__ends_with_the_same_status(void **state) {
         c->r.err[0] = '\0';
         const struct program_options endless = {.in_path = c->pairs};
         struct program program = program_start(&endless, import);
-        sleep_us(random_below(c, 20000));
+        (void)moments_wait(&c->moments, 20000);
         (void)kill(program.pid, SIGINT);
-        sleep_us(random_below(c, 500));
+        (void)moments_wait(&c->moments, 500);
         (void)kill(program.pid, SIGINT);
         program_wait(&program, &c->r);
         assert_true(c->r.status == 0 || c->r.status == INTERRUPTED);
