@@ -1,4 +1,4 @@
-/* check_shared.c - see check_internal.h. */
+/* check_internal.c - see check_internal.h. */
 #include "base/interrupt.h"
 #include "base/invariant.h"
 #include "base/json.h"

@@ -1,10 +1,25 @@
-/* import_cell.c - what is wrong with a cell, and where; see import_format.h. */
-#include "base/utf8.h"
+/* import_format.c - what formats share: see import_format.h. */
 #include "data/import_format.h"
+
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+const char *import_settings_column(const struct import_settings *settings, const char *role,
+                                   const char *fallback) {
+    for (int64_t i = 0; i < settings->map_count; i++) {
+        if (strcmp(settings->map[i].role, role) == 0) {
+            if (settings->asked) {
+                settings->asked[i] = true;
+            }
+            return settings->map[i].column;
+        }
+    }
+    return fallback;
+}
 
 /* A reason longer than this loses its end. */
 #define REASON_BYTES 320
