@@ -224,6 +224,63 @@ void json_write_null(struct json_writer *w) {
     write_literal(w, "null");
 }
 
+/* --- a key and its value --- */
+
+void json_put_object_begin(struct json_writer *w, const char *key) {
+    json_write_key(w, key);
+    json_write_object_begin(w);
+}
+
+void json_put_array_begin(struct json_writer *w, const char *key) {
+    json_write_key(w, key);
+    json_write_array_begin(w);
+}
+
+void json_put_string(struct json_writer *w, const char *key, const char *text) {
+    json_write_key(w, key);
+    json_write_string(w, text);
+}
+
+void json_put_string_or_null(struct json_writer *w, const char *key, const char *text_or_null) {
+    if (text_or_null) {
+        json_put_string(w, key, text_or_null);
+    } else {
+        json_put_null(w, key);
+    }
+}
+
+void json_put_i64(struct json_writer *w, const char *key, int64_t value) {
+    json_write_key(w, key);
+    json_write_i64(w, value);
+}
+
+void json_put_u64(struct json_writer *w, const char *key, uint64_t value) {
+    json_write_key(w, key);
+    json_write_u64(w, value);
+}
+
+void json_put_f64(struct json_writer *w, const char *key, double value) {
+    json_write_key(w, key);
+    json_write_f64(w, value);
+}
+
+void json_put_f64_or_null(struct json_writer *w, const char *key, double value) {
+    json_write_key(w, key);
+    json_write_f64_or_null(w, value);
+}
+
+void json_put_bool(struct json_writer *w, const char *key, bool value) {
+    json_write_key(w, key);
+    json_write_bool(w, value);
+}
+
+void json_put_null(struct json_writer *w, const char *key) {
+    json_write_key(w, key);
+    json_write_null(w);
+}
+
+/* --- the end --- */
+
 enum err_code json_writer_finish(struct json_writer *w, struct error *err) {
     ASSERT(w->complete);
     TRY(strbuf_check(w->out, "JSON text", err));

@@ -3,8 +3,7 @@
  * Use:      SCOPED(strbuf) struct strbuf text = STRBUF_INIT(1 * MIB);
  *           struct json_writer w = JSON_WRITER_INIT(&text, JSON_COMPACT);
  *           json_write_object_begin(&w);
- *           json_write_key(&w, "loss");
- *           json_write_f64(&w, loss);
+ *           json_put_f64(&w, "loss", loss);
  *           json_write_object_end(&w);
  *           TRY(json_writer_finish(&w, err));
  *
@@ -65,6 +64,18 @@ void json_write_f64(struct json_writer *w, double value);
 void json_write_f64_or_null(struct json_writer *w, double value); /* null when not finite */
 void json_write_bool(struct json_writer *w, bool value);
 void json_write_null(struct json_writer *w);
+
+/* A key and its value at once. */
+void json_put_object_begin(struct json_writer *w, const char *key);
+void json_put_array_begin(struct json_writer *w, const char *key);
+void json_put_string(struct json_writer *w, const char *key, const char *text);
+void json_put_string_or_null(struct json_writer *w, const char *key, const char *text_or_null);
+void json_put_i64(struct json_writer *w, const char *key, int64_t value);
+void json_put_u64(struct json_writer *w, const char *key, uint64_t value);
+void json_put_f64(struct json_writer *w, const char *key, double value);
+void json_put_f64_or_null(struct json_writer *w, const char *key, double value);
+void json_put_bool(struct json_writer *w, const char *key, bool value);
+void json_put_null(struct json_writer *w, const char *key);
 
 /* ERR_OK when one whole value stands in the buffer; else the first failure: ERR_DATA (not UTF-8,
  * not finite, with the key), ERR_LIMIT or ERR_OOM (the buffer's). */

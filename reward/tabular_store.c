@@ -20,50 +20,30 @@
 
 /* ---- what the fit was asked for, and what came out ---- */
 
-static void write_text(struct json_writer *w, const char *key, const char *text_or_null) {
-    json_write_key(w, key);
-    if (text_or_null) {
-        json_write_string(w, text_or_null);
-    } else {
-        json_write_null(w);
-    }
-}
-
-static void write_number(struct json_writer *w, const char *key, double value) {
-    json_write_key(w, key);
-    json_write_f64_or_null(w, value);
-}
-
-static void write_integer(struct json_writer *w, const char *key, int64_t value) {
-    json_write_key(w, key);
-    json_write_i64(w, value);
-}
-
 static enum err_code write_config(const struct tabular_options *options,
                                   const struct comparison_set_options *read, struct strbuf *out,
                                   struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_COMPACT);
     json_write_object_begin(&w);
-    write_text(&w, "model", tabular_model_name(options->model));
-    write_text(&w, "estimator", tabular_estimator_name(options->estimator));
+    json_put_string(&w, "model", tabular_model_name(options->model));
+    json_put_string(&w, "estimator", tabular_estimator_name(options->estimator));
     if (options->estimator == TABULAR_MAXIMUM_POSTERIOR) {
-        write_number(&w, "ridge", options->ridge);
+        json_put_f64_or_null(&w, "ridge", options->ridge);
     }
-    write_text(&w, "ties", tabular_ties_name(options->ties));
-    json_write_key(&w, "position_effect");
-    json_write_bool(&w, options->position_effect);
+    json_put_string(&w, "ties", tabular_ties_name(options->ties));
+    json_put_bool(&w, "position_effect", options->position_effect);
     if (options->model == TABULAR_CROWD_BT) {
-        write_number(&w, "reliability_good", options->reliability_good);
-        write_number(&w, "reliability_bad", options->reliability_bad);
+        json_put_f64_or_null(&w, "reliability_good", options->reliability_good);
+        json_put_f64_or_null(&w, "reliability_bad", options->reliability_bad);
     }
-    write_text(&w, "items",
-               read->items == COMPARISON_ITEMS_ORIGINS ? TABULAR_STORE_ORIGINS
-                                                       : TABULAR_STORE_RESPONSES);
-    write_text(&w, "from", read->from == COMPARISON_FROM_RATINGS ? "ratings" : "comparisons");
-    write_text(&w, "aspect", read->aspect);
-    write_text(&w, "population", read->population);
-    write_text(&w, "topic", read->topic);
-    write_text(&w, "split", read->one_split ? split_name(read->split) : "all");
+    json_put_string(&w, "items",
+                    read->items == COMPARISON_ITEMS_ORIGINS ? TABULAR_STORE_ORIGINS
+                                                            : TABULAR_STORE_RESPONSES);
+    json_put_string(&w, "from", read->from == COMPARISON_FROM_RATINGS ? "ratings" : "comparisons");
+    json_put_string_or_null(&w, "aspect", read->aspect);
+    json_put_string_or_null(&w, "population", read->population);
+    json_put_string_or_null(&w, "topic", read->topic);
+    json_put_string(&w, "split", read->one_split ? split_name(read->split) : "all");
     json_write_object_end(&w);
     return json_writer_finish(&w, err);
 }
@@ -72,10 +52,10 @@ static enum err_code write_result(const struct comparison_set *set, const struct
                                   struct strbuf *out, struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_COMPACT);
     json_write_object_begin(&w);
-    write_integer(&w, "comparisons", set->count);
-    write_integer(&w, "blocks", set->block_count);
-#define TABULAR_STORE_WRITE_F64(field) write_number(&w, #field, fit->field);
-#define TABULAR_STORE_WRITE_I64(field) write_integer(&w, #field, fit->field);
+    json_put_i64(&w, "comparisons", set->count);
+    json_put_i64(&w, "blocks", set->block_count);
+#define TABULAR_STORE_WRITE_F64(field) json_put_f64_or_null(&w, #field, fit->field);
+#define TABULAR_STORE_WRITE_I64(field) json_put_i64(&w, #field, fit->field);
     TABULAR_STORE_F64(TABULAR_STORE_WRITE_F64)
     TABULAR_STORE_I64(TABULAR_STORE_WRITE_I64)
 #undef TABULAR_STORE_WRITE_F64

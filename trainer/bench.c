@@ -79,29 +79,19 @@ static void add_row(struct strbuf *out, const struct bench_row *row) {
                 row->ratios.median, row->ratios.best, row->ratios.worst);
 }
 
-static void write_number(struct json_writer *w, const char *key, double value) {
-    json_write_key(w, key);
-    json_write_f64(w, value);
-}
-
-static void write_text(struct json_writer *w, const char *key, const char *text) {
-    json_write_key(w, key);
-    json_write_string(w, text);
-}
-
 static void write_row(struct json_writer *w, const struct bench_row *row) {
     json_write_object_begin(w);
-    write_text(w, "name", row->name);
-    write_number(w, "best_s", row->seconds.best);
-    write_number(w, "median_s", row->seconds.median);
-    write_number(w, "worst_s", row->seconds.worst);
-    write_number(w, "spread", row->seconds.spread);
-    write_number(w, "ratio_median", row->ratios.median);
-    write_number(w, "ratio_min", row->ratios.best);
-    write_number(w, "ratio_max", row->ratios.worst);
+    json_put_string(w, "name", row->name);
+    json_put_f64(w, "best_s", row->seconds.best);
+    json_put_f64(w, "median_s", row->seconds.median);
+    json_put_f64(w, "worst_s", row->seconds.worst);
+    json_put_f64(w, "spread", row->seconds.spread);
+    json_put_f64(w, "ratio_median", row->ratios.median);
+    json_put_f64(w, "ratio_min", row->ratios.best);
+    json_put_f64(w, "ratio_max", row->ratios.worst);
     if (row->rate_kind != BENCH_NONE) {
-        write_number(w, "rate", row->rate);
-        write_text(w, "rate_unit", rate_units[row->rate_kind]);
+        json_put_f64(w, "rate", row->rate);
+        json_put_string(w, "rate_unit", rate_units[row->rate_kind]);
     }
     json_write_object_end(w);
 }
@@ -137,11 +127,9 @@ enum err_code bench_add_json(const struct bench_report *report, struct strbuf *o
                              struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
     json_write_object_begin(&w);
-    write_text(&w, "title", report->title);
-    json_write_key(&w, "repeats");
-    json_write_i64(&w, report->repeats);
-    json_write_key(&w, "rows");
-    json_write_array_begin(&w);
+    json_put_string(&w, "title", report->title);
+    json_put_i64(&w, "repeats", report->repeats);
+    json_put_array_begin(&w, "rows");
     for (int64_t i = 0; i < report->count; i++) {
         write_row(&w, &report->rows[i]);
     }

@@ -213,26 +213,15 @@ void check_print_summary(const struct check_report *report, char out[CHECK_PRINT
 
 /* ---- JSON ---- */
 
-static void write_i64(struct json_writer *w, const char *key, int64_t value) {
-    json_write_key(w, key);
-    json_write_i64(w, value);
-}
-
-static void write_text(struct json_writer *w, const char *key, const char *value) {
-    json_write_key(w, key);
-    json_write_string(w, value);
-}
-
 static void write_place(struct json_writer *w, const char *key, const struct check_place *place) {
-    json_write_key(w, key);
     if (!place->path) {
-        json_write_null(w);
+        json_put_null(w, key);
         return;
     }
     char path[PATH_BYTES];
-    json_write_object_begin(w);
-    write_text(w, "path", utf8_visible(place->path, strlen(place->path), path, sizeof path));
-    write_i64(w, "line", place->line);
+    json_put_object_begin(w, key);
+    json_put_string(w, "path", utf8_visible(place->path, strlen(place->path), path, sizeof path));
+    json_put_i64(w, "line", place->line);
     json_write_object_end(w);
 }
 
@@ -240,24 +229,23 @@ static void write_example(struct json_writer *w, const struct check_example *exa
     json_write_object_begin(w);
     write_place(w, "place", &example->place);
     write_place(w, "other", &example->other);
-    write_text(w, "detail", example->detail);
-    write_text(w, "excerpt", example->excerpt);
+    json_put_string(w, "detail", example->detail);
+    json_put_string(w, "excerpt", example->excerpt);
     json_write_object_end(w);
 }
 
 static void write_finding(struct json_writer *w, const struct check_entry *entry,
                           const struct check_result *result) {
     json_write_object_begin(w);
-    write_text(w, "finding", entry->key);
-    write_text(w, "severity", check_severity_key(entry->severity));
-    write_text(w, "title", entry->title);
-    write_i64(w, "count", result->count);
-    write_i64(w, "of", result->of);
-    write_text(w, "unit", check_unit_text(entry->unit));
-    write_text(w, "effect", entry->effect);
-    write_text(w, "remedy", entry->remedy);
-    json_write_key(w, "examples");
-    json_write_array_begin(w);
+    json_put_string(w, "finding", entry->key);
+    json_put_string(w, "severity", check_severity_key(entry->severity));
+    json_put_string(w, "title", entry->title);
+    json_put_i64(w, "count", result->count);
+    json_put_i64(w, "of", result->of);
+    json_put_string(w, "unit", check_unit_text(entry->unit));
+    json_put_string(w, "effect", entry->effect);
+    json_put_string(w, "remedy", entry->remedy);
+    json_put_array_begin(w, "examples");
     for (int64_t i = 0; i < result->example_count; i++) {
         write_example(w, &result->examples[i]);
     }
@@ -266,35 +254,33 @@ static void write_finding(struct json_writer *w, const struct check_entry *entry
 }
 
 static void write_lengths(struct json_writer *w, const char *key, const struct check_lengths *l) {
-    json_write_key(w, key);
-    json_write_object_begin(w);
-    write_i64(w, "count", l->count);
-    write_i64(w, "bytes_total", l->total);
-    write_i64(w, "bytes_median", l->median);
-    write_i64(w, "bytes_p90", l->p90);
-    write_i64(w, "bytes_p99", l->p99);
-    write_i64(w, "bytes_max", l->max);
+    json_put_object_begin(w, key);
+    json_put_i64(w, "count", l->count);
+    json_put_i64(w, "bytes_total", l->total);
+    json_put_i64(w, "bytes_median", l->median);
+    json_put_i64(w, "bytes_p90", l->p90);
+    json_put_i64(w, "bytes_p99", l->p99);
+    json_put_i64(w, "bytes_max", l->max);
     json_write_object_end(w);
 }
 
 static void write_counts(struct json_writer *w, const struct check_report *r) {
-    write_i64(w, "comparisons", r->comparison_count);
-    write_i64(w, "ratings", r->rating_count);
-    write_i64(w, "labels", r->label_count);
-    write_i64(w, "demonstrations", r->demonstration_count);
-    write_i64(w, "answers", r->response_count);
-    write_i64(w, "prompts", r->prompt_count);
-    write_i64(w, "annotators", r->annotator_count);
-    write_i64(w, "sources", r->source_count);
-    write_i64(w, "works", r->work_count);
+    json_put_i64(w, "comparisons", r->comparison_count);
+    json_put_i64(w, "ratings", r->rating_count);
+    json_put_i64(w, "labels", r->label_count);
+    json_put_i64(w, "demonstrations", r->demonstration_count);
+    json_put_i64(w, "answers", r->response_count);
+    json_put_i64(w, "prompts", r->prompt_count);
+    json_put_i64(w, "annotators", r->annotator_count);
+    json_put_i64(w, "sources", r->source_count);
+    json_put_i64(w, "works", r->work_count);
 }
 
 static void write_settings(struct json_writer *w, const struct check_print *print) {
-    json_write_key(w, "near_threshold");
-    json_write_f64(w, print->options->near_threshold);
-    write_i64(w, "shingle_words", SHINGLE_WORDS);
-    write_i64(w, "long_bytes", print->options->long_bytes);
-    write_i64(w, "near_left_out", print->report->near_left_out);
+    json_put_f64(w, "near_threshold", print->options->near_threshold);
+    json_put_i64(w, "shingle_words", SHINGLE_WORDS);
+    json_put_i64(w, "long_bytes", print->options->long_bytes);
+    json_put_i64(w, "near_left_out", print->report->near_left_out);
 }
 
 enum err_code check_print_json(const struct check_print *print, struct strbuf *out,
@@ -303,16 +289,16 @@ enum err_code check_print_json(const struct check_print *print, struct strbuf *o
     char path[PATH_BYTES];
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
     json_write_object_begin(&w);
-    write_text(&w, "project", utf8_visible(print->path, strlen(print->path), path, sizeof path));
+    json_put_string(&w, "project",
+                    utf8_visible(print->path, strlen(print->path), path, sizeof path));
     write_counts(&w, r);
     write_settings(&w, print);
     write_lengths(&w, "prompt_lengths", &r->prompts);
     write_lengths(&w, "answer_lengths", &r->answers);
-    write_i64(&w, "errors", check_report_found(r, CHECK_ERROR));
-    write_i64(&w, "warnings", check_report_found(r, CHECK_WARNING));
-    write_i64(&w, "notes", check_report_found(r, CHECK_NOTE));
-    json_write_key(&w, "findings");
-    json_write_array_begin(&w);
+    json_put_i64(&w, "errors", check_report_found(r, CHECK_ERROR));
+    json_put_i64(&w, "warnings", check_report_found(r, CHECK_WARNING));
+    json_put_i64(&w, "notes", check_report_found(r, CHECK_NOTE));
+    json_put_array_begin(&w, "findings");
     for (int f = 0; f < CHECK_FINDING_COUNT; f++) {
         if (r->results[f].looked) {
             write_finding(&w, &check_table[f], &r->results[f]);

@@ -19,10 +19,8 @@ static enum err_code print(struct run *run, const char *path, const char *copy, 
     }
     struct json_writer w = JSON_WRITER_INIT(&text, JSON_INDENTED);
     json_write_object_begin(&w);
-    json_write_key(&w, "project");
-    json_write_string(&w, path);
-    json_write_key(&w, "copy");
-    json_write_string(&w, copy);
+    json_put_string(&w, "project", path);
+    json_put_string(&w, "copy", copy);
     json_write_object_end(&w);
     TRY(json_writer_finish(&w, err));
     strbuf_add_char(&text, '\n');

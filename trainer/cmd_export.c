@@ -62,12 +62,9 @@ static enum err_code report(struct target *target, const struct export_summary *
     }
     struct json_writer w = JSON_WRITER_INIT(text, JSON_INDENTED);
     json_write_object_begin(&w);
-    json_write_key(&w, "file");
-    json_write_string(&w, target->path);
-    json_write_key(&w, "rows");
-    json_write_i64(&w, summary->rows);
-    json_write_key(&w, "left_out");
-    json_write_i64(&w, summary->left_out);
+    json_put_string(&w, "file", target->path);
+    json_put_i64(&w, "rows", summary->rows);
+    json_put_i64(&w, "left_out", summary->left_out);
     json_write_object_end(&w);
     TRY(json_writer_finish(&w, err));
     strbuf_add_char(text, '\n');

@@ -10,10 +10,8 @@ static enum err_code print_json(struct run *run, const char *path, struct error 
     SCOPED(strbuf) struct strbuf text = STRBUF_INIT(OUTPUT_BYTES_MAX);
     struct json_writer w = JSON_WRITER_INIT(&text, JSON_INDENTED);
     json_write_object_begin(&w);
-    json_write_key(&w, "project");
-    json_write_string(&w, path);
-    json_write_key(&w, "version");
-    json_write_i64(&w, project_schema()->step_count);
+    json_put_string(&w, "project", path);
+    json_put_i64(&w, "version", project_schema()->step_count);
     json_write_object_end(&w);
     TRY(json_writer_finish(&w, err));
     strbuf_add_char(&text, '\n');

@@ -103,33 +103,20 @@ static void write_text(const struct baseline_run *b, struct strbuf *out) {
 }
 
 static void write_score(struct json_writer *w, const char *name, const struct pair_score *score) {
-    const char *const keys[] = {"value", "low", "high"};
-    const double values[] = {score->value, score->low, score->high};
-    json_write_key(w, name);
-    json_write_object_begin(w);
-    for (int i = 0; i < 3; i++) {
-        json_write_key(w, keys[i]);
-        if (isnan(values[i])) {
-            json_write_null(w);
-        } else {
-            json_write_f64(w, values[i]);
-        }
-    }
+    json_put_object_begin(w, name);
+    json_put_f64_or_null(w, "value", score->value);
+    json_put_f64_or_null(w, "low", score->low);
+    json_put_f64_or_null(w, "high", score->high);
     json_write_object_end(w);
 }
 
 static void write_scores(struct json_writer *w, const struct pair_scores scores[BASELINE_COUNT]) {
     for (enum baseline_kind kind = 0; kind < BASELINE_COUNT; kind++) {
-        json_write_key(w, baseline_name(kind));
-        json_write_object_begin(w);
-        json_write_key(w, "pairs");
-        json_write_i64(w, scores[kind].pairs);
-        json_write_key(w, "decided_pairs");
-        json_write_f64(w, scores[kind].decided);
-        json_write_key(w, "judgements");
-        json_write_f64(w, scores[kind].weight);
-        json_write_key(w, "prompts");
-        json_write_i64(w, scores[kind].clusters);
+        json_put_object_begin(w, baseline_name(kind));
+        json_put_i64(w, "pairs", scores[kind].pairs);
+        json_put_f64(w, "decided_pairs", scores[kind].decided);
+        json_put_f64(w, "judgements", scores[kind].weight);
+        json_put_i64(w, "prompts", scores[kind].clusters);
         write_score(w, "accuracy", &scores[kind].accuracy);
         write_score(w, "nll_nats", &scores[kind].nll);
         write_score(w, "brier", &scores[kind].brier);
@@ -141,18 +128,15 @@ static enum err_code write_json(const struct baseline_run *b, struct strbuf *out
                                 struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
     json_write_object_begin(&w);
-    json_write_key(&w, "folds");
-    json_write_array_begin(&w);
+    json_put_array_begin(&w, "folds");
     for (int64_t fold = 0; fold < b->eval.fold_count; fold++) {
         json_write_object_begin(&w);
-        json_write_key(&w, "train_pairs");
-        json_write_i64(&w, b->eval.folds[fold].train_pairs);
+        json_put_i64(&w, "train_pairs", b->eval.folds[fold].train_pairs);
         write_scores(&w, b->eval.folds[fold].scores);
         json_write_object_end(&w);
     }
     json_write_array_end(&w);
-    json_write_key(&w, "pooled");
-    json_write_object_begin(&w);
+    json_put_object_begin(&w, "pooled");
     write_scores(&w, b->eval.pooled);
     json_write_object_end(&w);
     json_write_object_end(&w);

@@ -50,22 +50,12 @@ static void write_text(const struct tabular_list *list, struct strbuf *out) {
 
 static void put_fit(struct json_writer *w, const struct tabular_summary *fit) {
     json_write_object_begin(w);
-    json_write_key(w, "name");
-    json_write_string(w, fit->name);
-    json_write_key(w, "model");
-    json_write_string(w, fit->model);
-    json_write_key(w, "population");
-    if (fit->population) {
-        json_write_string(w, fit->population);
-    } else {
-        json_write_null(w);
-    }
-    json_write_key(w, "items");
-    json_write_i64(w, fit->item_count);
-    json_write_key(w, "comparisons");
-    json_write_i64(w, comparisons_of(fit));
-    json_write_key(w, "created_at");
-    json_write_string(w, clock_utc_text(fit->created_at_ms * CLOCK_NS_PER_MS).text);
+    json_put_string(w, "name", fit->name);
+    json_put_string(w, "model", fit->model);
+    json_put_string_or_null(w, "population", fit->population);
+    json_put_i64(w, "items", fit->item_count);
+    json_put_i64(w, "comparisons", comparisons_of(fit));
+    json_put_string(w, "created_at", clock_utc_text(fit->created_at_ms * CLOCK_NS_PER_MS).text);
     json_write_object_end(w);
 }
 
@@ -73,8 +63,7 @@ static enum err_code write_json(const struct tabular_list *list, struct strbuf *
                                 struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
     json_write_object_begin(&w);
-    json_write_key(&w, "fits");
-    json_write_array_begin(&w);
+    json_put_array_begin(&w, "fits");
     for (int64_t f = 0; f < list->count; f++) {
         put_fit(&w, &list->fits[f]);
     }

@@ -83,22 +83,11 @@ static void write_text(const struct answer *answer, struct strbuf *out) {
 
 /* ---- JSON ---- */
 
-static void put_number(struct json_writer *w, const char *key, double value) {
-    json_write_key(w, key);
-    json_write_f64_or_null(w, value);
-}
-
-static void put_text(struct json_writer *w, const char *key, const char *text) {
-    json_write_key(w, key);
-    json_write_string(w, text);
-}
-
 static void put_share(struct json_writer *w, const char *key, const struct tabular_share *share) {
-    json_write_key(w, key);
-    json_write_object_begin(w);
-    put_number(w, "value", share->value);
-    put_number(w, "low", share->low);
-    put_number(w, "high", share->high);
+    json_put_object_begin(w, key);
+    json_put_f64_or_null(w, "value", share->value);
+    json_put_f64_or_null(w, "low", share->low);
+    json_put_f64_or_null(w, "high", share->high);
     json_write_object_end(w);
 }
 
@@ -106,14 +95,14 @@ static enum err_code write_json(const struct answer *answer, struct strbuf *out,
                                 struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
     json_write_object_begin(&w);
-    put_text(&w, "fit", answer->stored->name);
-    put_text(&w, "model", tabular_model_name(answer->stored->fit.options.model));
-    put_text(&w, "item", answer->item);
-    put_text(&w, "other", answer->other);
-    put_text(&w, "position", answer->position);
-    put_number(&w, "confidence", answer->question.level);
-    put_number(&w, "difference", answer->prediction.difference);
-    put_number(&w, "std_error", answer->prediction.std_error);
+    json_put_string(&w, "fit", answer->stored->name);
+    json_put_string(&w, "model", tabular_model_name(answer->stored->fit.options.model));
+    json_put_string(&w, "item", answer->item);
+    json_put_string(&w, "other", answer->other);
+    json_put_string(&w, "position", answer->position);
+    json_put_f64_or_null(&w, "confidence", answer->question.level);
+    json_put_f64_or_null(&w, "difference", answer->prediction.difference);
+    json_put_f64_or_null(&w, "std_error", answer->prediction.std_error);
     put_share(&w, "win", &answer->prediction.win);
     put_share(&w, "tie", &answer->prediction.tie);
     put_share(&w, "loss", &answer->prediction.loss);

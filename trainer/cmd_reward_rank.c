@@ -260,17 +260,11 @@ static void write_csv(const struct page *page, struct strbuf *out) {
 
 /* ---- JSON ---- */
 
-static void put_number(struct json_writer *w, const char *key, double value) {
-    json_write_key(w, key);
-    json_write_f64_or_null(w, value);
-}
-
 static void put_rank(struct json_writer *w, const char *key, int64_t rank) {
-    json_write_key(w, key);
     if (rank) {
-        json_write_i64(w, rank);
+        json_put_i64(w, key, rank);
     } else {
-        json_write_null(w);
+        json_put_null(w, key);
     }
 }
 
@@ -280,16 +274,15 @@ static void put_row(struct json_writer *w, const struct page *page, int64_t r) {
     put_rank(w, "rank", row->rank);
     put_rank(w, "rank_best", row->rank_best);
     put_rank(w, "rank_worst", row->rank_worst);
-    json_write_key(w, "item");
-    json_write_string(w, page->names[r]);
+    json_put_string(w, "item", page->names[r]);
     if (page->stored->response_ids) {
         put_rank(w, "response_id", page->stored->response_ids[row->item]);
         put_rank(w, "prompt_id", row->prompt_id);
     }
-    put_number(w, "reward", row->reward);
-    put_number(w, "std_error", row->std_error);
-    put_number(w, "low", row->low);
-    put_number(w, "high", row->high);
+    json_put_f64_or_null(w, "reward", row->reward);
+    json_put_f64_or_null(w, "std_error", row->std_error);
+    json_put_f64_or_null(w, "low", row->low);
+    json_put_f64_or_null(w, "high", row->high);
     json_write_object_end(w);
 }
 
@@ -301,21 +294,12 @@ static enum err_code write_json(const struct page *page, struct strbuf *out, str
     };
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
     json_write_object_begin(&w);
-    json_write_key(&w, "fit");
-    json_write_string(&w, page->stored->name);
-    json_write_key(&w, "model");
-    json_write_string(&w, tabular_model_name(page->stored->fit.options.model));
-    put_number(&w, "confidence", page->board->options.confidence);
-    json_write_key(&w, "ranks_by");
-    json_write_string(&w, ranks_by[page->board->ranks]);
-    json_write_key(&w, "reference");
-    if (page->reference) {
-        json_write_string(&w, page->reference);
-    } else {
-        json_write_null(&w);
-    }
-    json_write_key(&w, "items");
-    json_write_array_begin(&w);
+    json_put_string(&w, "fit", page->stored->name);
+    json_put_string(&w, "model", tabular_model_name(page->stored->fit.options.model));
+    json_put_f64_or_null(&w, "confidence", page->board->options.confidence);
+    json_put_string(&w, "ranks_by", ranks_by[page->board->ranks]);
+    json_put_string_or_null(&w, "reference", page->reference);
+    json_put_array_begin(&w, "items");
     for (int64_t r = 0; r < page->board->count; r++) {
         if (page->names[r]) {
             put_row(&w, page, r);

@@ -181,19 +181,15 @@ static enum err_code answer_text(struct asking *a, struct error *err) {
 static enum err_code add_object(struct asking *a, struct error *err) {
     struct json_writer *w = a->json;
     json_write_object_begin(w);
-    json_write_key(w, "seed");
-    json_write_u64(w, a->page.seed);
+    json_put_u64(w, "seed", a->page.seed);
     stats_json_counts(a->page.counts, w);
-    json_write_key(w, "comparisons");
-    json_write_array_begin(w);
+    json_put_array_begin(w, "comparisons");
     TRY(add_comparisons(a, err));
     json_write_array_end(w);
-    json_write_key(w, "ratings");
-    json_write_array_begin(w);
+    json_put_array_begin(w, "ratings");
     TRY(add_ratings(a, false, err));
     json_write_array_end(w);
-    json_write_key(w, "labels");
-    json_write_array_begin(w);
+    json_put_array_begin(w, "labels");
     TRY(add_ratings(a, true, err));
     json_write_array_end(w);
     json_write_object_end(w);

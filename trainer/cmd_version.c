@@ -5,18 +5,12 @@
 #include "trainer/run.h"
 #include "trainer/version.h"
 
-static void write_json_member(struct json_writer *w, const char *key, const char *value) {
-    json_write_key(w, key);
-    json_write_string(w, value);
-}
-
 static void write_libraries(struct json_writer *w) {
     struct version_library libraries[VERSION_LIBRARY_COUNT];
     version_libraries(libraries);
-    json_write_key(w, "libraries");
-    json_write_object_begin(w);
+    json_put_object_begin(w, "libraries");
     for (size_t i = 0; i < VERSION_LIBRARY_COUNT; i++) {
-        write_json_member(w, libraries[i].name, libraries[i].version);
+        json_put_string(w, libraries[i].name, libraries[i].version);
     }
     json_write_object_end(w);
 }
@@ -24,10 +18,10 @@ static void write_libraries(struct json_writer *w) {
 static enum err_code build_json(struct strbuf *out, struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
     json_write_object_begin(&w);
-    write_json_member(&w, "version", version_text());
-    write_json_member(&w, "git", version_git());
-    write_json_member(&w, "compiler", version_compiler());
-    write_json_member(&w, "build_type", version_build_type());
+    json_put_string(&w, "version", version_text());
+    json_put_string(&w, "git", version_git());
+    json_put_string(&w, "compiler", version_compiler());
+    json_put_string(&w, "build_type", version_build_type());
     write_libraries(&w);
     json_write_object_end(&w);
     strbuf_add_char(out, '\n');

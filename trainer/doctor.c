@@ -95,18 +95,13 @@ static void build_text(const struct doctor_report *report, bool bold, struct str
 
 /* ---- JSON ---- */
 
-static void write_text(struct json_writer *w, const char *key, const char *text) {
-    json_write_key(w, key);
-    json_write_string(w, text);
-}
-
 static void write_finding(struct json_writer *w, const struct doctor_finding *f) {
     json_write_object_begin(w);
-    write_text(w, "section", section_titles[f->section]);
-    write_text(w, "topic", f->topic);
-    write_text(w, "verdict", verdict_texts[f->verdict]);
-    write_text(w, "value", f->value);
-    write_text(w, "advice", f->advice);
+    json_put_string(w, "section", section_titles[f->section]);
+    json_put_string(w, "topic", f->topic);
+    json_put_string(w, "verdict", verdict_texts[f->verdict]);
+    json_put_string(w, "value", f->value);
+    json_put_string(w, "advice", f->advice);
     json_write_object_end(w);
 }
 
@@ -114,14 +109,11 @@ static enum err_code build_json(const struct doctor_report *report, struct strbu
                                 struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
     json_write_object_begin(&w);
-    write_text(&w, "version", version_text());
-    write_text(&w, "git", version_git());
-    json_write_key(&w, "missing");
-    json_write_i64(&w, count_verdict(report, DOCTOR_MISSING));
-    json_write_key(&w, "slow");
-    json_write_i64(&w, count_verdict(report, DOCTOR_SLOW));
-    json_write_key(&w, "findings");
-    json_write_array_begin(&w);
+    json_put_string(&w, "version", version_text());
+    json_put_string(&w, "git", version_git());
+    json_put_i64(&w, "missing", count_verdict(report, DOCTOR_MISSING));
+    json_put_i64(&w, "slow", count_verdict(report, DOCTOR_SLOW));
+    json_put_array_begin(&w, "findings");
     for (int64_t i = 0; i < report->count; i++) {
         write_finding(&w, &report->findings[i]);
     }

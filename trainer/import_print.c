@@ -177,50 +177,39 @@ void import_print_text(const struct import_print *print, struct strbuf *out) {
 
 /* ---- for programs ---- */
 
-static void write_count(struct json_writer *w, const char *key, int64_t count) {
-    json_write_key(w, key);
-    json_write_i64(w, count);
-}
-
 static void write_file(struct json_writer *w, const struct import_file_report *file) {
     json_write_object_begin(w);
-    json_write_key(w, "path");
-    json_write_string(w, file->path);
-    json_write_key(w, "format");
-    json_write_string(w, file->format->name);
+    json_put_string(w, "path", file->path);
+    json_put_string(w, "format", file->format->name);
     if (file->why[0]) {
-        json_write_key(w, "recognised_by");
-        json_write_string(w, file->why);
+        json_put_string(w, "recognised_by", file->why);
     }
-    json_write_key(w, "imported_before");
-    json_write_bool(w, file->was_imported);
+    json_put_bool(w, "imported_before", file->was_imported);
     if (file->was_imported) {
-        json_write_key(w, "imported_at");
-        json_write_string(w, clock_utc_text(file->imported_at_ms * CLOCK_NS_PER_MS).text);
+        json_put_string(w, "imported_at",
+                        clock_utc_text(file->imported_at_ms * CLOCK_NS_PER_MS).text);
     }
-    write_count(w, "bytes", file->bytes);
-    write_count(w, "rows", file->rows);
-    write_count(w, "rejected", file->rejected);
+    json_put_i64(w, "bytes", file->bytes);
+    json_put_i64(w, "rows", file->rows);
+    json_put_i64(w, "rejected", file->rejected);
     for (int kind = 0; kind < PREFERENCE_KIND_COUNT; kind++) {
-        write_count(w, kinds[kind].many, file->made[kind]);
+        json_put_i64(w, kinds[kind].many, file->made[kind]);
     }
-    write_count(w, "comparisons_with_ties", file->ties);
-    write_count(w, "works", file->works);
+    json_put_i64(w, "comparisons_with_ties", file->ties);
+    json_put_i64(w, "works", file->works);
     if (file->notes) {
-        json_write_key(w, "notes");
-        json_write_string(w, file->notes);
+        json_put_string(w, "notes", file->notes);
     }
     json_write_object_end(w);
 }
 
 static void write_new(struct json_writer *w, const struct import_report *report) {
-    json_write_key(w, "new");
-    json_write_object_begin(w);
-    write_count(w, "prompts", report->new_prompts);
-    write_count(w, "responses", report->new_responses);
-    write_count(w, "annotators", report->new_annotators);
-    write_count(w, "owners", report->new_owners);
-    write_count(w, "works", report->new_works);
+    json_put_object_begin(w, "new");
+    json_put_i64(w, "prompts", report->new_prompts);
+    json_put_i64(w, "responses", report->new_responses);
+    json_put_i64(w, "annotators", report->new_annotators);
+    json_put_i64(w, "owners", report->new_owners);
+    json_put_i64(w, "works", report->new_works);
     json_write_object_end(w);
 }
 
@@ -228,20 +217,16 @@ enum err_code import_print_json(const struct import_print *print, struct strbuf 
                                 struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
     json_write_object_begin(&w);
-    json_write_key(&w, "project");
-    json_write_string(&w, print->project);
-    json_write_key(&w, "kept");
-    json_write_bool(&w, !print->dry_run);
-    json_write_key(&w, "files");
-    json_write_array_begin(&w);
+    json_put_string(&w, "project", print->project);
+    json_put_bool(&w, "kept", !print->dry_run);
+    json_put_array_begin(&w, "files");
     for (int64_t i = 0; i < print->report->file_count; i++) {
         write_file(&w, &print->report->files[i]);
     }
     json_write_array_end(&w);
     write_new(&w, print->report);
-    write_count(&w, "bytes", total_bytes(print->report));
-    json_write_key(&w, "seconds");
-    json_write_f64_or_null(&w, print->seconds);
+    json_put_i64(&w, "bytes", total_bytes(print->report));
+    json_put_f64_or_null(&w, "seconds", print->seconds);
     json_write_object_end(&w);
     strbuf_add_char(out, '\n');
     return json_writer_finish(&w, err);

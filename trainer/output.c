@@ -36,14 +36,10 @@ static enum err_code build_error_json(struct strbuf *out, const struct error *fa
                                       const char *message, struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
     json_write_object_begin(&w);
-    json_write_key(&w, "error");
-    json_write_object_begin(&w);
-    json_write_key(&w, "code");
-    json_write_string(&w, err_name(failure->code));
-    json_write_key(&w, "exit_status");
-    json_write_i64(&w, exit_status_of(failure->code));
-    json_write_key(&w, "message");
-    json_write_string(&w, message);
+    json_put_object_begin(&w, "error");
+    json_put_string(&w, "code", err_name(failure->code));
+    json_put_i64(&w, "exit_status", exit_status_of(failure->code));
+    json_put_string(&w, "message", message);
     json_write_object_end(&w);
     json_write_object_end(&w);
     strbuf_add_char(out, '\n');
@@ -85,8 +81,7 @@ enum err_code output_document(struct output *output, const struct strbuf *text, 
     SCOPED(strbuf) struct strbuf json = STRBUF_INIT(2 * OUTPUT_BYTES_MAX);
     struct json_writer w = JSON_WRITER_INIT(&json, JSON_INDENTED);
     json_write_object_begin(&w);
-    json_write_key(&w, "text");
-    json_write_string(&w, strbuf_text(text));
+    json_put_string(&w, "text", strbuf_text(text));
     json_write_object_end(&w);
     strbuf_add_char(&json, '\n');
     TRY(json_writer_finish(&w, err));

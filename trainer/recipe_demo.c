@@ -208,32 +208,22 @@ static void build_text(const struct demo *demo, const struct demo_result *result
     }
 }
 
-static void write_number(struct json_writer *w, const char *key, double value) {
-    json_write_key(w, key);
-    json_write_f64_or_null(w, value);
-}
-
 static enum err_code build_json(const struct demo *demo, const struct demo_result *result,
                                 struct strbuf *out, struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
     json_write_object_begin(&w);
-    json_write_key(&w, "points");
-    json_write_i64(&w, demo->points);
-    json_write_key(&w, "steps");
-    json_write_i64(&w, demo->steps);
-    json_write_key(&w, "seed");
-    json_write_u64(&w, demo->seed);
-    write_number(&w, "seconds", result->seconds);
-    json_write_key(&w, "numbers");
-    json_write_array_begin(&w);
+    json_put_i64(&w, "points", demo->points);
+    json_put_i64(&w, "steps", demo->steps);
+    json_put_u64(&w, "seed", demo->seed);
+    json_put_f64_or_null(&w, "seconds", result->seconds);
+    json_put_array_begin(&w, "numbers");
     for (int i = 0; i < NUMBERS; i++) {
         const struct demo_number *n = &result->numbers[i];
         json_write_object_begin(&w);
-        json_write_key(&w, "name");
-        json_write_string(&w, n->name);
-        write_number(&w, "truth", n->truth);
-        write_number(&w, "found", n->found);
-        write_number(&w, "standard_error", n->standard_error);
+        json_put_string(&w, "name", n->name);
+        json_put_f64_or_null(&w, "truth", n->truth);
+        json_put_f64_or_null(&w, "found", n->found);
+        json_put_f64_or_null(&w, "standard_error", n->standard_error);
         json_write_object_end(&w);
     }
     json_write_array_end(&w);

@@ -277,33 +277,13 @@ static void write_text(const struct reward_report *report, struct strbuf *out) {
 
 /* ---- JSON ---- */
 
-static void put_text(struct json_writer *w, const char *key, const char *text_or_null) {
-    json_write_key(w, key);
-    if (text_or_null) {
-        json_write_string(w, text_or_null);
-    } else {
-        json_write_null(w);
-    }
-}
-
-static void put_number(struct json_writer *w, const char *key, double value) {
-    json_write_key(w, key);
-    json_write_f64_or_null(w, value);
-}
-
-static void put_integer(struct json_writer *w, const char *key, int64_t value) {
-    json_write_key(w, key);
-    json_write_i64(w, value);
-}
-
 static void put_parameters(struct json_writer *w, const struct tabular_fit *fit) {
-    json_write_key(w, "parameters");
-    json_write_array_begin(w);
+    json_put_array_begin(w, "parameters");
     for (int64_t p = 0; p < fit->parameter_count; p++) {
         json_write_object_begin(w);
-        put_text(w, "name", fit->parameters[p].name);
-        put_number(w, "value", fit->parameters[p].value);
-        put_number(w, "std_error", fit->parameters[p].std_error);
+        json_put_string(w, "name", fit->parameters[p].name);
+        json_put_f64_or_null(w, "value", fit->parameters[p].value);
+        json_put_f64_or_null(w, "std_error", fit->parameters[p].std_error);
         json_write_object_end(w);
     }
     json_write_array_end(w);
@@ -312,37 +292,34 @@ static void put_parameters(struct json_writer *w, const struct tabular_fit *fit)
 static void put_fit(struct json_writer *w, const struct reward_report_fit *f) {
     const struct tabular_fit *fit = &f->fit;
     json_write_object_begin(w);
-    put_text(w, "name", f->name);
-    put_text(w, "model", tabular_model_name(fit->options.model));
-    put_text(w, "model_chosen_because", f->why_model);
-    put_text(w, "estimator", tabular_estimator_name(fit->options.estimator));
-    put_text(w, "population", f->population);
-    put_integer(w, "items", fit->item_count);
-    put_integer(w, "prompts", f->set.block_count);
-    put_integer(w, "comparisons", f->set.count);
-    put_number(w, "weight", fit->weight);
-    put_integer(w, "iterations", fit->iterations);
-    put_number(w, "gradient_max", fit->gradient_max);
-    put_number(w, "log_likelihood", fit->log_likelihood);
-    put_number(w, "log_likelihood_null", fit->log_likelihood_null);
-    put_number(w, "deviance", fit->deviance);
-    put_number(w, "null_deviance", fit->null_deviance);
-    json_write_key(w, "degrees_of_freedom");
+    json_put_string(w, "name", f->name);
+    json_put_string(w, "model", tabular_model_name(fit->options.model));
+    json_put_string_or_null(w, "model_chosen_because", f->why_model);
+    json_put_string(w, "estimator", tabular_estimator_name(fit->options.estimator));
+    json_put_string_or_null(w, "population", f->population);
+    json_put_i64(w, "items", fit->item_count);
+    json_put_i64(w, "prompts", f->set.block_count);
+    json_put_i64(w, "comparisons", f->set.count);
+    json_put_f64_or_null(w, "weight", fit->weight);
+    json_put_i64(w, "iterations", fit->iterations);
+    json_put_f64_or_null(w, "gradient_max", fit->gradient_max);
+    json_put_f64_or_null(w, "log_likelihood", fit->log_likelihood);
+    json_put_f64_or_null(w, "log_likelihood_null", fit->log_likelihood_null);
+    json_put_f64_or_null(w, "deviance", fit->deviance);
+    json_put_f64_or_null(w, "null_deviance", fit->null_deviance);
     if (has_deviance(fit)) {
-        json_write_i64(w, fit->degrees_of_freedom);
+        json_put_i64(w, "degrees_of_freedom", fit->degrees_of_freedom);
     } else {
-        json_write_null(w);
+        json_put_null(w, "degrees_of_freedom");
     }
-    put_number(w, "p_value", p_value_of(f));
-    put_number(w, "aic", fit->aic);
+    json_put_f64_or_null(w, "p_value", p_value_of(f));
+    json_put_f64_or_null(w, "aic", fit->aic);
     put_parameters(w, fit);
-    put_integer(w, "annotators", fit->annotator_count);
-    put_integer(w, "annotators_below_half", count_unreliable(fit));
-    json_write_key(w, "has_std_errors");
-    json_write_bool(w, fit->std_errors != NULL);
+    json_put_i64(w, "annotators", fit->annotator_count);
+    json_put_i64(w, "annotators_below_half", count_unreliable(fit));
+    json_put_bool(w, "has_std_errors", fit->std_errors != NULL);
     struct notes notes = notes_of(f);
-    json_write_key(w, "notes");
-    json_write_array_begin(w);
+    json_put_array_begin(w, "notes");
     for (int64_t n = 0; n < notes.count; n++) {
         json_write_string(w, notes.text[n]);
     }
@@ -354,8 +331,7 @@ static enum err_code write_json(const struct reward_report *report, struct strbu
                                 struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
     json_write_object_begin(&w);
-    json_write_key(&w, "fits");
-    json_write_array_begin(&w);
+    json_put_array_begin(&w, "fits");
     for (int64_t f = 0; f < report->count; f++) {
         put_fit(&w, &report->fits[f]);
     }

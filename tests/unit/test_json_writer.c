@@ -74,6 +74,47 @@ static void test_json_writer__indented_layout(void **state) {
                                             "}");
 }
 
+static void test_json_writer__puts_key_and_value(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(1000);
+    struct json_writer w = JSON_WRITER_INIT(&text, JSON_COMPACT);
+    json_write_object_begin(&w);
+    json_put_object_begin(&w, "fit");
+    json_put_string(&w, "name", "tea");
+    json_put_string_or_null(&w, "population", NULL);
+    json_put_string_or_null(&w, "aspect", "taste");
+    json_write_object_end(&w);
+    json_put_array_begin(&w, "notes");
+    json_write_array_end(&w);
+    json_put_i64(&w, "items", -3);
+    json_put_u64(&w, "seed", UINT64_MAX);
+    json_put_f64(&w, "reward", 0.25);
+    json_put_f64_or_null(&w, "low", -0.5);
+    json_put_f64_or_null(&w, "high", (double)NAN);
+    json_put_bool(&w, "is_new", false);
+    json_put_null(&w, "works");
+    json_write_object_end(&w);
+    assert_ok(json_writer_finish(&w, &err), &err);
+    assert_string_equal(
+        strbuf_text(&text),
+        "{\"fit\":{\"name\":\"tea\",\"population\":null,\"aspect\":\"taste\"},"
+        "\"notes\":[],\"items\":-3,\"seed\":\"18446744073709551615\",\"reward\":0.25,"
+        "\"low\":-0.5,\"high\":null,\"is_new\":false,\"works\":null}");
+}
+
+static void test_json_writer__put_names_key_of_bad_number(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(1000);
+    struct json_writer w = JSON_WRITER_INIT(&text, JSON_COMPACT);
+    json_write_object_begin(&w);
+    json_put_f64(&w, "loss", (double)INFINITY);
+    json_write_object_end(&w);
+    assert_int_equal(json_writer_finish(&w, &err), ERR_DATA);
+    assert_string_equal(err.msg, "cannot write JSON: 'loss': inf is not a JSON number");
+}
+
 static void test_json_writer__lines_share_a_buffer(void **state) {
     (void)state;
     struct error err = ERROR_INIT;
@@ -453,6 +494,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_writer__compact_layout),
         cmocka_unit_test(test_json_writer__indented_layout),
+        cmocka_unit_test(test_json_writer__puts_key_and_value),
+        cmocka_unit_test(test_json_writer__put_names_key_of_bad_number),
         cmocka_unit_test(test_json_writer__lines_share_a_buffer),
         cmocka_unit_test(test_json_write_string__escapes_what_must_be),
         cmocka_unit_test(test_json_write_string__all_of_ascii_reads_back),
