@@ -6,6 +6,7 @@
 #include "base/scoped.h"
 #include "base/special.h"
 #include "reward/bt_cells.h"
+#include "reward/bt_core.h"
 #include "reward/bt_rankings.h"
 #include "reward/pair_table.h"
 
@@ -287,6 +288,23 @@ static enum err_code test_cells(struct testing *t, bool always, struct error *er
     return ERR_OK;
 }
 
+static enum err_code test_set(struct testing *t, const struct comparison_set *set,
+                              const struct bt_test_options *options, struct error *err) {
+    struct bt_test *test = t->test;
+    if (test->rankings) {
+        TRY(bt_rankings_init(&t->rankings, set, BT_TEST_RANKED_PAIRS_MAX, options->seed, err));
+        test->rankings_used = t->rankings.used;
+        if (t->rankings.count == 0) {
+            test->skipped = BT_TEST_LONG;
+            return ERR_OK;
+        }
+        TRY(bt_rankings_cells(&t->rankings, &t->cells, err));
+    } else {
+        TRY(cells_of_pairs(t, set, err));
+    }
+    return test_cells(t, options->bootstrap_always, err);
+}
+
 enum err_code bt_test_run(const struct comparison_set *set, const struct bt_test_options *options,
                           struct bt_test *out_test, struct error *err) {
     struct bt_test test = {.rankings_used = 1.0,
@@ -296,20 +314,12 @@ enum err_code bt_test_run(const struct comparison_set *set, const struct bt_test
                            .g2_expected = (double)NAN,
                            .distance = (double)NAN};
     SCOPED(testing) struct testing t = {.test = &test, .seed = options->seed};
-    if (!comparison_set_has_counts(set)) {
-        test.skipped = BT_TEST_WEIGHTS;
-    } else if (test.rankings) {
-        TRY(bt_rankings_init(&t.rankings, set, BT_TEST_RANKED_PAIRS_MAX, options->seed, err));
-        test.rankings_used = t.rankings.used;
-        test.skipped = t.rankings.count == 0 ? BT_TEST_LONG : BT_TEST_DONE;
-        if (test.skipped == BT_TEST_DONE) {
-            TRY(bt_rankings_cells(&t.rankings, &t.cells, err));
-        }
+    SCOPED(comparison_set) struct comparison_set core = COMPARISON_SET_INIT;
+    if (comparison_set_has_counts(set)) {
+        TRY(bt_core_find(set, &core, err));
+        TRY(test_set(&t, core.count > 0 ? &core : set, options, err));
     } else {
-        TRY(cells_of_pairs(&t, set, err));
-    }
-    if (test.skipped == BT_TEST_DONE) {
-        TRY(test_cells(&t, options->bootstrap_always, err));
+        test.skipped = BT_TEST_WEIGHTS;
     }
     *out_test = test;
     return ERR_OK;

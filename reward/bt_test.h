@@ -17,6 +17,10 @@
  *           Bradley-Terry, with the rewards of the fit, which are consistent under it; whole
  *           rankings are simulated, and which places are tied, or not looked into, stays with the
  *           place. So a rejection says: pairs vary more than one Plackett-Luce population allows.
+ * Core:     comparisons that no other could contradict, as those of a prompt with two answers, fit
+ *           exactly and are left out first (bt_core.h): G2 and its degrees of freedom are the same
+ *           without them, while the limit, the rule for chi-square and the bootstrap are about the
+ *           comparisons that decide.
  * Judged once: a cell with one judgement says nothing by itself: given how often each item won, the
  *           likelihood of the fit is what it is. Without a pair judged twice there is no test.
  * Limits:   BT_TEST_CELLS_MAX cells, those judged most; BT_TEST_RANKED_PAIRS_MAX pairs in rankings,
@@ -42,7 +46,7 @@
 #define BT_TEST_REASONS(X)                                                              \
     X(DONE, "")                                                                         \
     X(WEIGHTS, "the weights are not all whole numbers, and so do not count judgements") \
-    X(ONCE, "no pair of responses was judged more than once")                           \
+    X(ONCE, "no pair of responses that others bear on was judged more than once")       \
     X(FREEDOM, "the rewards alone fit every pair: nothing is left to test")             \
     X(LONG, "every ranking is too long for it")                                         \
     X(LOOSE, "too few judgements a pair for chi-square, and too many pairs to simulate")

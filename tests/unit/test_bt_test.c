@@ -96,6 +96,63 @@ static void test_bt_test__separated_items_neither_count_nor_cost(void **state) {
     comparison_set_deinit(&set);
 }
 
+/* The circle again, with a chain 0 - 3 - 4 hung on, and pairs 5 - 6 and 7 - 8 apart, 7
+ * shown first: none of these can be off, so nothing of the circle's test changes. */
+static void test_bt_test__what_nothing_contradicts_changes_nothing(void **state) {
+    (void)state;
+    struct comparison_set set = COMPARISON_SET_INIT;
+    comparison_sample_init(&set, 9);
+    static const int32_t loose[][2] = {{0, 3}, {3, 4}, {5, 6}, {7, 8}};
+    for (size_t k = 0; k < sizeof loose / sizeof *loose; k++) {
+        bool is_last = k == sizeof loose / sizeof *loose - 1;
+        add_wins(&set, loose[k][0], loose[k][1], 2.0);
+        comparison_sample_set_positions(&set, (const int32_t[]){is_last, 2 * is_last});
+        add_wins(&set, loose[k][1], loose[k][0], 1.0);
+        comparison_sample_set_positions(&set, (const int32_t[]){2 * is_last, is_last});
+    }
+    for (int32_t i = 0; i < 3; i++) {
+        add_wins(&set, i, (i + 1) % 3, 30.0);
+        add_wins(&set, (i + 1) % 3, i, 10.0);
+    }
+    struct bt_test test = test_of(&set, (struct bt_test_options){.seed = 1});
+    double g2 = 6.0 * (30.0 * log(1.5) + 10.0 * log(0.5));
+    assert_close(test.g2, g2, 1e-9);
+    assert_int_equal(test.degrees, 1);
+    assert_false(test.position);
+    assert_int_equal(test.cells, 3);
+    assert_close(test.judgements, 120.0, 0.0);
+    assert_close(test.sparse, 0.0, 0.0);
+    assert_int_equal(test.replicates, 0); /* though most cells of the whole set are sparse */
+    assert_close(test.p_value, erfc(sqrt(0.5 * g2)), 1e-12);
+    assert_close(test.distance, sqrt(0.0625 - 0.1875 / 39.0 / 3.0), 1e-9);
+    comparison_set_deinit(&set);
+}
+
+/* Of a ranking of three and pairs hung on, the bootstrap is that of the ranking alone. */
+static void test_bt_test_of_rankings__leaves_out_pairs_hung_on(void **state) {
+    (void)state;
+    struct bt_test tests[2];
+    for (int hung = 0; hung < 2; hung++) {
+        struct comparison_set set = COMPARISON_SET_INIT;
+        comparison_sample_init(&set, 5);
+        for (int k = 0; k < 12; k++) {
+            comparison_sample_add(&set, 3, (const int32_t[]){k % 3, (k + 1) % 3, (k + 2) % 3},
+                                  (const int32_t[]){1, 2, 3});
+            if (hung) {
+                comparison_sample_win(&set, 0, 3);
+                comparison_sample_win(&set, 4, 0);
+            }
+        }
+        tests[hung] = test_of(&set, (struct bt_test_options){.seed = 9});
+        comparison_set_deinit(&set);
+    }
+    assert_int_equal(tests[0].cells, 3);
+    assert_true(tests[0].replicates > 0);
+    assert_close(tests[1].g2, tests[0].g2, 0.0);
+    assert_close(tests[1].p_value, tests[0].p_value, 0.0);
+    assert_int_equal(tests[1].replicates, tests[0].replicates);
+}
+
 /* Two items, each winning 30 : 10 at home: the effect of the order explains all of it, and without
  * the order nothing is left but one cell of 40 : 40. */
 static void test_bt_test__order_shown_is_fitted(void **state) {
@@ -327,11 +384,12 @@ static void test_bt_test__out_of_memory(void **state) {
     (void)state;
     struct comparison_set set = COMPARISON_SET_INIT;
     const double rewards[2][ITEMS] = {{-1.0, -0.5, -0.2, 0.2, 0.6, 0.9}, {1.0, -0.5, 0, 0, 0.6, 0}};
-    comparison_sample_init(&set, 3);
+    comparison_sample_init(&set, 4);
     for (int32_t i = 0; i < 3; i++) {
         add_wins(&set, i, (i + 1) % 3, 2.0);
         add_wins(&set, (i + 1) % 3, i, 2.0);
     }
+    add_wins(&set, 3, 0, 2.0);
     alloc_loop_check(run_once, &set);
     comparison_set_deinit(&set);
     simulate_rankings(&set, 11, 0, 5, rewards);
@@ -344,6 +402,8 @@ int main(void) {
         cmocka_unit_test(test_bt_test__circle_by_hand),
         cmocka_unit_test(test_bt_test__exact_fit_is_zero),
         cmocka_unit_test(test_bt_test__separated_items_neither_count_nor_cost),
+        cmocka_unit_test(test_bt_test__what_nothing_contradicts_changes_nothing),
+        cmocka_unit_test(test_bt_test_of_rankings__leaves_out_pairs_hung_on),
         cmocka_unit_test(test_bt_test__order_shown_is_fitted),
         cmocka_unit_test(test_bt_test__says_why_there_is_none),
         cmocka_unit_test(test_bt_test_of_pairs__rejects_the_truth_at_its_level),
