@@ -49,7 +49,7 @@ _accord_command() {
         operand='file'
         ;;
     'accord reward')
-        subcommands='fit rank predict list baseline '
+        subcommands='fit rank predict list show baseline '
         options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
         ;;
@@ -71,6 +71,11 @@ _accord_command() {
     'accord reward list')
         subcommands=''
         options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord reward show')
+        subcommands=''
+        options='--fit --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='file'
         ;;
     'accord reward baseline')
@@ -333,6 +338,18 @@ _accord_value() {
         ;;
     'accord reward list')
         case $2 in
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord reward show')
+        case $2 in
+        -f | --fit) value='' ;;
         --trace) value='' ;;
         --seed) value='' ;;
         -j | --threads) value='' ;;

@@ -139,6 +139,5 @@ enum err_code tabular_fit_crowd(const struct comparison_set *set, struct tabular
     TRY(fit_null(model, fit, err));
     fit->log_likelihood_saturated = fit->deviance = fit->null_deviance = NAN;
     fit->degrees_of_freedom = -1;
-    fit->aic = 2.0 * ((double)fit->free_parameters - fit->log_likelihood);
     return fill_errors(model, set, x, fit, err);
 }

@@ -115,7 +115,11 @@ enum err_code tabular_fit_run(const struct comparison_set *set,
     }
     SCOPED(tabular_fit) struct tabular_fit fit = TABULAR_FIT_INIT;
     fit.options = *options;
-    fit.aic_counts = (double)NAN;
+    fit.comparisons = set->count;
+    fit.blocks = set->block_count;
+    fit.identical = set->identical;
+    fit.has_counts = comparison_set_has_counts(set);
+    fit.aic = fit.aic_counts = (double)NAN;
     enum err_code code = run_model(set, &fit, err);
     if (err_wrap(err, code, "fit of '%s'", tabular_model_name(options->model))) {
         return err->code;

@@ -109,6 +109,10 @@ struct tabular_fit {
     double *reliability_std_errors; /* [A]; NULL without covariance */
     int64_t covariance_size;        /* I + parameter_count, or 0 */
     double *covariance; /* [n (n + 1) / 2] lower triangle by rows: items, then parameters */
+    /* what it was fitted to */
+    int64_t comparisons, blocks; /* of the set */
+    int64_t identical;           /* comparisons left out of it: they hold one item twice */
+    bool has_counts;             /* every weight is a whole number, as where it counts them */
     /* how well it fits */
     double weight;                   /* of the comparisons used */
     double log_likelihood;           /* nats */
@@ -118,10 +122,13 @@ struct tabular_fit {
     /* outcomes of cells that are free to differ, less free parameters; -1: no deviance, or more
      * parameters than that. A cell is two items and how they were shown. */
     int64_t degrees_of_freedom;
-    double aic; /* 2 (free parameters - log_likelihood) */
+    /* 2 (free parameters - log_likelihood), Akaike's criterion; NaN unless that likelihood was
+     * maximised: a prior or a penalty leaves it short of its maximum, and free parameters fewer
+     * than their number, so the formula says nothing of such a fit. */
+    double aic;
     /* The same of a table of counts, as R's glm() has it: with the log of the number of orders in
      * which each cell's wins, losses and ties can have come added to the log-likelihood. Pair
-     * models only; NaN where weights are not whole numbers. */
+     * models only; NaN where `aic` is, and where weights are not whole numbers. */
     double aic_counts;
     int64_t free_parameters;
     int64_t iterations;

@@ -11,6 +11,8 @@
 #include "reward/newton.h"
 #include "reward/tabular_fit.h"
 
+#include <math.h>
+
 /* Bradley-Terry, Davidson, Rao-Kupper, with a position effect, with Firth's bias reduction. */
 ERR_NODISCARD enum err_code tabular_fit_pairs(const struct comparison_set *set,
                                               struct tabular_fit *fit, struct error *err);
@@ -39,6 +41,13 @@ ERR_NODISCARD enum err_code tabular_fill_covariance(const struct comparison_set 
                                                     const struct newton_problem *problem,
                                                     const double *x, struct tabular_fit *fit,
                                                     struct error *err);
+
+/* Akaike's criterion of a fit whose other numbers are filled in; NaN but for maximum likelihood. */
+static inline double tabular_aic(const struct tabular_fit *fit) {
+    return fit->options.estimator == TABULAR_MAXIMUM_LIKELIHOOD
+               ? 2.0 * ((double)fit->free_parameters - fit->log_likelihood)
+               : (double)NAN;
+}
 
 /* Makes the mean over each block zero. */
 void tabular_centre(const struct comparison_set *set, double *rewards);

@@ -71,7 +71,7 @@ static enum err_code fill_goodness(const struct comparison_set *set, const struc
     int64_t outcomes = table->count * (model->tie >= 0 ? 2 : 1);
     fit->degrees_of_freedom =
         outcomes >= fit->free_parameters ? outcomes - fit->free_parameters : -1;
-    fit->aic = 2.0 * ((double)fit->free_parameters - fit->log_likelihood);
+    fit->aic = tabular_aic(fit);
     fit->aic_counts = fit->aic - 2.0 * pair_orders_log(table);
     return ERR_OK;
 }

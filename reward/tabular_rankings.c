@@ -150,7 +150,7 @@ static enum err_code fill_goodness(const struct davidson_luce *model, struct tab
         fit->null_deviance = 2.0 * (saturated.log_likelihood - fit->log_likelihood_null);
         fit->degrees_of_freedom = (int64_t)cells - fit->free_parameters;
     }
-    fit->aic = 2.0 * ((double)fit->free_parameters - fit->log_likelihood);
+    fit->aic = tabular_aic(fit);
     return ERR_OK;
 }
 

@@ -48,12 +48,12 @@ static enum err_code write_config(const struct tabular_options *options,
     return json_writer_finish(&w, err);
 }
 
-static enum err_code write_result(const struct comparison_set *set, const struct tabular_fit *fit,
+static enum err_code write_result(const struct tabular_fit *fit, const char *why_model,
                                   struct strbuf *out, struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_COMPACT);
     json_write_object_begin(&w);
-    json_put_i64(&w, "comparisons", set->count);
-    json_put_i64(&w, "blocks", set->block_count);
+    json_put_string_or_null(&w, TABULAR_STORE_WHY_MODEL, why_model);
+    json_put_bool(&w, "has_counts", fit->has_counts);
 #define TABULAR_STORE_WRITE_F64(field) json_put_f64_or_null(&w, #field, fit->field);
 #define TABULAR_STORE_WRITE_I64(field) json_put_i64(&w, #field, fit->field);
     TABULAR_STORE_F64(TABULAR_STORE_WRITE_F64)
@@ -82,13 +82,13 @@ static void bind_text(struct db_stmt *stmt, int parameter, const char *text_or_n
     }
 }
 
-static enum err_code insert_fit(struct db *db, const struct comparison_set *set,
-                                const struct tabular_fit *fit, const struct tabular_record *record,
-                                int64_t *out_id, struct error *err) {
+static enum err_code insert_fit(struct db *db, const struct tabular_fit *fit,
+                                const struct tabular_record *record, int64_t *out_id,
+                                struct error *err) {
     SCOPED(strbuf) struct strbuf config = STRBUF_INIT(JSON_BYTES_MAX);
     SCOPED(strbuf) struct strbuf result = STRBUF_INIT(JSON_BYTES_MAX);
     TRY(write_config(&fit->options, record->read, &config, err));
-    TRY(write_result(set, fit, &result, err));
+    TRY(write_result(fit, record->why_model, &result, err));
     SCOPED(db_stmt) struct db_stmt *insert = NULL;
     TRY(db_stmt_open(db,
                      "INSERT INTO reward_fit(name, model, config_json, population, result_json,"
@@ -264,7 +264,7 @@ enum err_code tabular_store_save(struct db *db, const struct comparison_set *set
     if (taken) {
         TRY(delete_fit(db, taken, err));
     }
-    TRY(insert_fit(db, set, fit, record, &id, err));
+    TRY(insert_fit(db, fit, record, &id, err));
     TRY(insert_items(db, set, fit, id, err));
     TRY(insert_parameters(db, set, fit, id, err));
     return insert_covariance(db, fit, id, err);

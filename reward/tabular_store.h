@@ -31,7 +31,8 @@
 
 struct tabular_record {
     const char *name;
-    bool replace;                              /* a fit of that name; else it is an error */
+    const char *why_model; /* "the comparisons hold ties"; NULL: it was asked for */
+    bool replace;          /* a fit of that name; else it is an error */
     const struct comparison_set_options *read; /* what the set was loaded with */
     int64_t now_ms;
 };
@@ -56,6 +57,7 @@ struct tabular_stored {
     char *population;  /* NULL: everybody */
     char *config_json; /* effective options */
     char *result_json;
+    char *why_model; /* NULL: the model was asked for */
     int64_t created_at_ms;
     enum comparison_items items;
     struct tabular_fit fit;

@@ -12,6 +12,7 @@
 #define TABULAR_STORE_RESPONSES   "responses"
 #define TABULAR_STORE_ORIGINS     "origins"
 #define TABULAR_STORE_RELIABILITY "reliability"
+#define TABULAR_STORE_WHY_MODEL   "model_chosen_because"
 
 /* Fields of struct tabular_fit that result_json holds; a number that is not finite is null. */
 #define TABULAR_STORE_F64(X)    \
@@ -22,9 +23,13 @@
     X(deviance)                 \
     X(null_deviance)            \
     X(aic)                      \
+    X(aic_counts)               \
     X(gradient_max)
 
 #define TABULAR_STORE_I64(X) \
+    X(comparisons)           \
+    X(blocks)                \
+    X(identical)             \
     X(degrees_of_freedom)    \
     X(free_parameters)       \
     X(iterations)            \

@@ -175,7 +175,16 @@ static enum err_code read_result(struct tabular_stored *stored, struct error *er
     TABULAR_STORE_I64(TABULAR_STORE_READ_I64)
 #undef TABULAR_STORE_READ_F64
 #undef TABULAR_STORE_READ_I64
-    return ERR_OK;
+    const struct json_node *why = json_find(doc, json_root(doc), TABULAR_STORE_WHY_MODEL);
+    const char *text = NULL;
+    if (why && json_kind_of(why) != JSON_KIND_NULL) {
+        TRY(json_as_string(doc, why, &text, err));
+        stored->why_model = mem_strndup(text, strlen(text));
+        if (!stored->why_model) {
+            return err_oom(err, "text of a fit");
+        }
+    }
+    return json_get_bool(doc, json_root(doc), "has_counts", &fit->has_counts, err);
 }
 
 /* ---- items ---- */
@@ -384,6 +393,7 @@ void tabular_stored_deinit(struct tabular_stored *stored) {
     mem_free(stored->population);
     mem_free(stored->config_json);
     mem_free(stored->result_json);
+    mem_free(stored->why_model);
     mem_free(stored->response_ids);
     mem_free(stored->prompt_ids);
     for (int64_t i = 0; stored->origins && i < stored->fit.item_count; i++) {

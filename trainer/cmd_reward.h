@@ -12,6 +12,7 @@
     X(rank)                \
     X(predict)             \
     X(list)                \
+    X(show)                \
     X(baseline)
 
 #define REWARD_COMMAND_DECLARE(name) extern const struct command cmd_reward_##name;

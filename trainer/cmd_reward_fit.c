@@ -127,16 +127,18 @@ static enum err_code read_populations(struct db *db, struct names *out, struct e
 
 /* ---- one fit ---- */
 
-/* A fit and the text that its report borrows. */
 struct job {
     char *name;
-    struct reward_report_fit made;
+    const char *population; /* NULL: everybody; borrowed */
+    const char *why_model;  /* NULL: the user chose it */
+    struct comparison_set set;
+    struct tabular_fit fit;
 };
 
 static void job_deinit(struct job *job) {
     mem_free(job->name);
-    comparison_set_deinit(&job->made.set);
-    tabular_fit_deinit(&job->made.fit);
+    comparison_set_deinit(&job->set);
+    tabular_fit_deinit(&job->fit);
 }
 
 static bool has_ties(const struct comparison_set *set) {
@@ -219,32 +221,34 @@ static enum err_code name_items(struct db *db, struct comparison_set *set, struc
 static enum err_code fit_one(struct db *db, const struct request *request, bool by_population,
                              struct job *job, struct error *err) {
     struct tabular_options options = request->model;
-    TRY(comparison_set_load(db, &request->read, &job->made.set, err));
-    TRY(name_items(db, &job->made.set, err));
+    TRY(comparison_set_load(db, &request->read, &job->set, err));
+    TRY(name_items(db, &job->set, err));
     if (request->choose_model) {
-        job->made.why_model = choose_model(&job->made.set, &options);
+        job->why_model = choose_model(&job->set, &options);
     }
     TRY(make_name(request, &options, by_population, &job->name, err));
-    job->made.name = job->name;
-    job->made.population = request->read.population;
+    job->population = request->read.population;
     TRY(tabular_store_check_name(db, job->name, request->replace, err));
-    return tabular_fit_run(&job->made.set, &options, &job->made.fit, err);
+    return tabular_fit_run(&job->set, &options, &job->fit, err);
 }
 
 static enum err_code store_one(struct db *db, const struct request *request, const struct job *job,
                                struct error *err) {
     struct comparison_set_options read = request->read;
-    read.population = job->made.population;
-    const struct tabular_record record = {
-        .name = job->name, .replace = request->replace, .read = &read, .now_ms = request->now_ms};
-    return tabular_store_save(db, &job->made.set, &job->made.fit, &record, err);
+    read.population = job->population;
+    const struct tabular_record record = {.name = job->name,
+                                          .why_model = job->why_model,
+                                          .replace = request->replace,
+                                          .read = &read,
+                                          .now_ms = request->now_ms};
+    return tabular_store_save(db, &job->set, &job->fit, &record, err);
 }
 
 /* ---- all ---- */
 
 struct jobs {
     struct job *jobs;
-    struct reward_report_fit *reports; /* views of the jobs, which own */
+    struct reward_report_fit *reports; /* of the jobs */
     int64_t count;
 };
 
@@ -287,7 +291,9 @@ static enum err_code store_all(struct run *run, const char *path, const struct r
     TRY(db_tx_open(db, &tx, err));
     for (int64_t j = 0; j < jobs->count; j++) {
         TRY(store_one(db, request, &jobs->jobs[j], err));
-        jobs->reports[j] = jobs->jobs[j].made;
+        const struct job *job = &jobs->jobs[j];
+        jobs->reports[j] =
+            (struct reward_report_fit){job->name, job->population, job->why_model, &job->fit};
     }
     return db_tx_commit(&tx, err);
 }

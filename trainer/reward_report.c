@@ -26,20 +26,20 @@ static bool has_deviance(const struct tabular_fit *fit) {
 
 /* Why the deviance is not chi-squared even where comparisons are many; NULL if it is. */
 static const char *why_no_p(const struct reward_report_fit *f) {
-    if (f->fit.options.estimator == TABULAR_MAXIMUM_POSTERIOR) {
+    if (f->fit->options.estimator == TABULAR_MAXIMUM_POSTERIOR) {
         return "more than the data's own, by what the prior holds back";
     }
-    if (f->fit.rankings_split > 0) {
+    if (f->fit->rankings_split > 0) {
         return "but not independent ones";
     }
-    if (f->fit.options.ties == TABULAR_TIES_HALF) {
+    if (f->fit->options.ties == TABULAR_TIES_HALF) {
         return "but halves of ties vary less than wins";
     }
-    return comparison_set_has_counts(&f->set) ? NULL : "but the weights do not count comparisons";
+    return f->fit->has_counts ? NULL : "but the weights do not count comparisons";
 }
 
 static double p_value_of(const struct reward_report_fit *f) {
-    const struct tabular_fit *fit = &f->fit;
+    const struct tabular_fit *fit = f->fit;
     return isfinite(fit->deviance) && fit->degrees_of_freedom > 0 && !why_no_p(f)
                ? special_chi_square_tail(fmax(fit->deviance, 0.0), (double)fit->degrees_of_freedom)
                : (double)NAN;
@@ -77,37 +77,37 @@ static void note(struct notes *notes, const char *fmt, ...) {
 }
 
 static void note_data(const struct reward_report_fit *f, struct notes *notes) {
-    if (f->set.identical > 0) {
+    if (f->fit->identical > 0) {
         note(notes, "%" PRId64 " comparisons hold the same item twice and were left out",
-             f->set.identical);
+             f->fit->identical);
     }
-    if (f->fit.ties_dropped > 0) {
+    if (f->fit->ties_dropped > 0) {
         note(notes,
              "%" PRId64 " tied pairs were left out: --model davidson (pairs) or plackett-luce "
              "(rankings) uses them",
-             f->fit.ties_dropped);
+             f->fit->ties_dropped);
     }
-    if (f->fit.rankings_split > 0) {
+    if (f->fit->rankings_split > 0) {
         note(notes,
              "%" PRId64 " rankings were read as all their pairs, which are not independent: the "
              "errors are too small; --model plackett-luce reads them as rankings",
-             f->fit.rankings_split);
+             f->fit->rankings_split);
     }
-    int64_t unreliable = count_unreliable(&f->fit);
+    int64_t unreliable = count_unreliable(f->fit);
     if (unreliable > 0) {
         note(notes,
              "%" PRId64 " of %" PRId64 " annotators are more often wrong than right by this fit",
-             unreliable, f->fit.annotator_count);
+             unreliable, f->fit->annotator_count);
     }
 }
 
 static void note_fit(const struct reward_report_fit *f, struct notes *notes) {
     double p = p_value_of(f);
-    if (!f->fit.std_errors) {
+    if (!f->fit->std_errors) {
         note(notes, "there are no standard errors: they are computed for at most %" PRId64 " items",
-             f->fit.options.covariance_items_max);
+             f->fit->options.covariance_items_max);
     }
-    if (!isnan(p) && is_sparse(&f->fit)) {
+    if (!isnan(p) && is_sparse(f->fit)) {
         note(notes, "with so few comparisons a pair the deviance is far from chi-squared: p says "
                     "little; 'accord stats' has a test that holds");
     } else if (p < P_REJECTED) {
@@ -152,21 +152,21 @@ static const char *estimator_words(const struct tabular_fit *fit) {
 }
 
 static void add_opening(const struct reward_report_fit *f, struct strbuf *out) {
-    strbuf_addf(out, "%s of ", tabular_model_name(f->fit.options.model));
-    add_count(out, (double)f->fit.item_count);
+    strbuf_addf(out, "%s of ", tabular_model_name(f->fit->options.model));
+    add_count(out, (double)f->fit->item_count);
     strbuf_add(out, " items");
-    if (f->set.block_count > 1) {
+    if (f->fit->blocks > 1) {
         strbuf_add(out, " of ");
-        add_count(out, (double)f->set.block_count);
+        add_count(out, (double)f->fit->blocks);
         strbuf_add(out, " prompts");
     }
     strbuf_add(out, " to ");
-    add_count(out, (double)f->set.count);
+    add_count(out, (double)f->fit->comparisons);
     strbuf_add(out, f->population ? " comparisons of " : " comparisons");
     output_add_visible_text(out, f->population ? f->population : "");
-    strbuf_addf(out, ", %s", estimator_words(&f->fit));
-    if (f->fit.options.estimator == TABULAR_MAXIMUM_POSTERIOR) {
-        strbuf_addf(out, ", ridge %g", f->fit.options.ridge);
+    strbuf_addf(out, ", %s", estimator_words(f->fit));
+    if (f->fit->options.estimator == TABULAR_MAXIMUM_POSTERIOR) {
+        strbuf_addf(out, ", ridge %g", f->fit->options.ridge);
     }
     strbuf_add_char(out, '\n');
     if (f->why_model) {
@@ -180,7 +180,7 @@ static void add_label(struct strbuf *out, const char *label) {
 }
 
 static void add_goodness(const struct reward_report_fit *f, struct strbuf *out) {
-    const struct tabular_fit *fit = &f->fit;
+    const struct tabular_fit *fit = f->fit;
     double p = p_value_of(f);
     add_label(out, "log-likelihood");
     strbuf_addf(out, "%.3f nats; %.3f if all items were equal\n", fit->log_likelihood,
@@ -243,10 +243,10 @@ static void add_parameters(const struct tabular_fit *fit, struct strbuf *out) {
 static void add_fit(const struct reward_report_fit *f, const char *path, struct strbuf *out) {
     add_opening(f, out);
     add_label(out, "converged");
-    strbuf_addf(out, "after %" PRId64 " steps; largest gradient %.1e\n", f->fit.iterations,
-                f->fit.gradient_max);
+    strbuf_addf(out, "after %" PRId64 " steps; largest gradient %.1e\n", f->fit->iterations,
+                f->fit->gradient_max);
     add_goodness(f, out);
-    add_parameters(&f->fit, out);
+    add_parameters(f->fit, out);
     add_label(out, "stored");
     strbuf_add(out, "as '");
     output_add_visible_text(out, f->name);
@@ -290,7 +290,7 @@ static void put_parameters(struct json_writer *w, const struct tabular_fit *fit)
 }
 
 static void put_fit(struct json_writer *w, const struct reward_report_fit *f) {
-    const struct tabular_fit *fit = &f->fit;
+    const struct tabular_fit *fit = f->fit;
     json_write_object_begin(w);
     json_put_string(w, "name", f->name);
     json_put_string(w, "model", tabular_model_name(fit->options.model));
@@ -298,8 +298,8 @@ static void put_fit(struct json_writer *w, const struct reward_report_fit *f) {
     json_put_string(w, "estimator", tabular_estimator_name(fit->options.estimator));
     json_put_string_or_null(w, "population", f->population);
     json_put_i64(w, "items", fit->item_count);
-    json_put_i64(w, "prompts", f->set.block_count);
-    json_put_i64(w, "comparisons", f->set.count);
+    json_put_i64(w, "prompts", f->fit->blocks);
+    json_put_i64(w, "comparisons", f->fit->comparisons);
     json_put_f64_or_null(w, "weight", fit->weight);
     json_put_i64(w, "iterations", fit->iterations);
     json_put_f64_or_null(w, "gradient_max", fit->gradient_max);
@@ -314,6 +314,7 @@ static void put_fit(struct json_writer *w, const struct reward_report_fit *f) {
     }
     json_put_f64_or_null(w, "p_value", p_value_of(f));
     json_put_f64_or_null(w, "aic", fit->aic);
+    json_put_f64_or_null(w, "aic_counts", fit->aic_counts);
     put_parameters(w, fit);
     json_put_i64(w, "annotators", fit->annotator_count);
     json_put_i64(w, "annotators_below_half", count_unreliable(fit));

@@ -1,4 +1,4 @@
-/* reward_report.h - what `accord reward fit` says of its fits, for people and as JSON.
+/* reward_report.h - what `accord reward fit` and `show` say of fits, for people and as JSON.
  *
  * Use:      struct reward_report report = {.path = path, .fits = fits, .count = count};
  *           TRY(reward_report_print(run, &report, err));
@@ -7,16 +7,14 @@
 #ifndef TRAINER_REWARD_REPORT_H
 #define TRAINER_REWARD_REPORT_H
 
-#include "data/comparison_set.h"
 #include "reward/tabular_fit.h"
 #include "trainer/run.h"
 
 struct reward_report_fit {
-    const char *name;       /* it is stored under; borrowed */
-    const char *population; /* NULL: everybody; borrowed */
-    const char *why_model;  /* "the comparisons hold ties"; NULL: the user chose it */
-    struct comparison_set set;
-    struct tabular_fit fit;
+    const char *name;              /* it is stored under; borrowed */
+    const char *population;        /* NULL: everybody; borrowed */
+    const char *why_model;         /* "the comparisons hold ties"; NULL: the user chose it */
+    const struct tabular_fit *fit; /* borrowed */
 };
 
 struct reward_report {

@@ -71,6 +71,58 @@ static void test_fit__of_ties_is_davidson(void **state) {
     assert_non_null(strstr(p->r.out, "4 tied pairs were left out"));
 }
 
+/* A prior keeps the likelihood from its maximum, which Akaike's criterion is about. */
+static void test_fit__has_an_aic_where_it_is_one(void **state) {
+    struct project_case *p = *state;
+    make_league(p, false);
+    run_program(&p->r, "reward", "fit", p->db, "--json", NULL);
+    SCOPED(json) struct json *doc = program_json(&p->r);
+    const struct json_node *fit = json_at(doc, json_find(doc, json_root(doc), "fits"), 0);
+    double aic = program_number(doc, fit, "aic");
+    assert_near(aic, 4.0 - 2.0 * program_number(doc, fit, "log_likelihood"), 1e-12);
+    /* C(8, 2) C(8, 3) C(8, 1) = 28 * 56 * 8 */
+    assert_near(program_number(doc, fit, "aic_counts"), aic - 2.0 * log(12544.0), 1e-10);
+    static const char *const others[] = {"map", "firth"};
+    for (size_t k = 0; k < 2; k++) {
+        run_program(&p->r, "reward", "fit", p->db, "--estimator", others[k], "--replace", "--json",
+                    NULL);
+        program_check_ok(&p->r);
+        assert_non_null(strstr(p->r.out, "\"aic\": null,"));
+        assert_non_null(strstr(p->r.out, "\"aic_counts\": null,"));
+    }
+}
+
+static void test_show__says_what_the_fit_said(void **state) {
+    struct project_case *p = *state;
+    make_league(p, true);
+    static const struct {
+        const char *model, *ties, *estimator;
+    } cases[] = {
+        {"davidson", "refuse", "ml"},
+        {"bradley-terry", "half", "map"},
+        {"plackett-luce", "refuse", "map"},
+        {"crowd-bt", "drop", "map"},
+    };
+    static char said[PROGRAM_TEXT_BYTES];
+    for (size_t k = 0; k < 2 * sizeof cases / sizeof *cases; k++) {
+        const char *json = k % 2 == 0 ? "-q" : "--json";
+        run_program(&p->r, "reward", "fit", p->db, "-m", cases[k / 2].model, "--ties",
+                    cases[k / 2].ties, "--estimator", cases[k / 2].estimator, "--replace", "--name",
+                    "x", json, NULL);
+        program_check_ok(&p->r);
+        memcpy(said, p->r.out, sizeof said);
+        run_program(&p->r, "reward", "show", p->db, json, NULL);
+        program_check_ok(&p->r);
+        assert_string_equal(p->r.out, said);
+    }
+    run_program(&p->r, "reward", "fit", p->db, NULL); /* the model chosen, and why */
+    memcpy(said, p->r.out, sizeof said);
+    run_program(&p->r, "reward", "show", p->db, "--fit", "davidson", NULL);
+    assert_string_equal(p->r.out, said);
+    run_program(&p->r, "reward", "show", p->db, NULL);
+    program_check_refused(&p->r, 2, "there are 2 fits; say which with --fit: 'davidson', 'x'");
+}
+
 /* The deviance is chi-squared of counts fitted by maximum likelihood; simulated from a true model,
  * a strong prior rejected it always, and ties as halves never. */
 static void test_fit__gives_a_p_value_only_where_it_is_one(void **state) {
@@ -316,26 +368,28 @@ static void test_baseline__refuses_items_without_text(void **state) {
     program_check_refused(&p->r, 3, "'league' is a set of items without text");
 }
 
-#define WORLD_TEST(function) \
+#define PROJECT_TEST(function) \
     cmocka_unit_test_setup_teardown(function, project_case_setup, project_case_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(test_fit__chooses_the_model_and_says_why),
-        WORLD_TEST(test_fit__of_ties_is_davidson),
-        WORLD_TEST(test_fit__gives_a_p_value_only_where_it_is_one),
-        WORLD_TEST(test_fit__keeps_what_is_there_unless_told),
-        WORLD_TEST(test_fit__by_population_makes_one_for_each),
-        WORLD_TEST(test_fit__of_a_crowd_gives_reliabilities),
-        WORLD_TEST(test_fit__refuses_what_does_not_go_together),
-        WORLD_TEST(test_fit__names_who_never_lost),
-        WORLD_TEST(test_rank__shows_order_intervals_and_open_ranks),
-        WORLD_TEST(test_rank__takes_a_reference_and_a_top),
-        WORLD_TEST(test_rank__draws_a_picture_into_a_file),
-        WORLD_TEST(test_rank__shows_what_was_said_in_chats),
-        WORLD_TEST(test_predict__mirrors_itself),
-        WORLD_TEST(test_predict__refuses_what_it_cannot_compare),
-        WORLD_TEST(test_baseline__refuses_items_without_text),
+        PROJECT_TEST(test_fit__chooses_the_model_and_says_why),
+        PROJECT_TEST(test_fit__of_ties_is_davidson),
+        PROJECT_TEST(test_fit__gives_a_p_value_only_where_it_is_one),
+        PROJECT_TEST(test_fit__keeps_what_is_there_unless_told),
+        PROJECT_TEST(test_fit__has_an_aic_where_it_is_one),
+        PROJECT_TEST(test_show__says_what_the_fit_said),
+        PROJECT_TEST(test_fit__by_population_makes_one_for_each),
+        PROJECT_TEST(test_fit__of_a_crowd_gives_reliabilities),
+        PROJECT_TEST(test_fit__refuses_what_does_not_go_together),
+        PROJECT_TEST(test_fit__names_who_never_lost),
+        PROJECT_TEST(test_rank__shows_order_intervals_and_open_ranks),
+        PROJECT_TEST(test_rank__takes_a_reference_and_a_top),
+        PROJECT_TEST(test_rank__draws_a_picture_into_a_file),
+        PROJECT_TEST(test_rank__shows_what_was_said_in_chats),
+        PROJECT_TEST(test_predict__mirrors_itself),
+        PROJECT_TEST(test_predict__refuses_what_it_cannot_compare),
+        PROJECT_TEST(test_baseline__refuses_items_without_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

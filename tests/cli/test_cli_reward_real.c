@@ -135,18 +135,18 @@ static void test_football__has_a_home_effect(void **state) {
     program_check_ok(&p->r);
 }
 
-#define WORLD_TEST(function) \
+#define PROJECT_TEST(function) \
     cmocka_unit_test_setup_teardown(function, project_case_setup, project_case_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(test_baseball__has_the_published_rewards),
-        WORLD_TEST(test_baseball__has_the_published_home_effect),
-        WORLD_TEST(test_puddings__have_their_tie_parameter_in_both_models),
-        WORLD_TEST(test_nascar__with_all_drivers_has_no_estimate),
-        WORLD_TEST(test_preflib__fits_every_kind_of_file),
-        WORLD_TEST(test_beaches__have_reliable_judges),
-        WORLD_TEST(test_football__has_a_home_effect),
+        PROJECT_TEST(test_baseball__has_the_published_rewards),
+        PROJECT_TEST(test_baseball__has_the_published_home_effect),
+        PROJECT_TEST(test_puddings__have_their_tie_parameter_in_both_models),
+        PROJECT_TEST(test_nascar__with_all_drivers_has_no_estimate),
+        PROJECT_TEST(test_preflib__fits_every_kind_of_file),
+        PROJECT_TEST(test_beaches__have_reliable_judges),
+        PROJECT_TEST(test_football__has_a_home_effect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
