@@ -7,6 +7,7 @@
 #include "trainer/cmd_reward.h"
 #include "trainer/reward_report.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define POPULATIONS_MAX 1000
@@ -218,18 +219,46 @@ static enum err_code name_items(struct db *db, struct comparison_set *set, struc
     return ERR_OK;
 }
 
-static enum err_code fit_one(struct db *db, const struct request *request, bool by_population,
-                             struct job *job, struct error *err) {
-    struct tabular_options options = request->model;
-    TRY(comparison_set_load(db, &request->read, &job->set, err));
-    TRY(name_items(db, &job->set, err));
-    if (request->choose_model) {
-        job->why_model = choose_model(&job->set, &options);
-    }
-    TRY(make_name(request, &options, by_population, &job->name, err));
+static enum err_code load_one(struct db *db, const struct request *request, struct job *job,
+                              struct error *err) {
     job->population = request->read.population;
-    TRY(tabular_store_check_name(db, job->name, request->replace, err));
+    TRY(comparison_set_load(db, &request->read, &job->set, err));
+    return name_items(db, &job->set, err);
+}
+
+/* Of the set loaded. `options` are as asked for, and with the model chosen when it returns. */
+static enum err_code name_one(struct db *db, const struct request *request, bool by_population,
+                              struct tabular_options *options, struct job *job, struct error *err) {
+    if (request->choose_model) {
+        job->why_model = choose_model(&job->set, options);
+    }
+    TRY(make_name(request, options, by_population, &job->name, err));
+    return tabular_store_check_name(db, job->name, request->replace, err);
+}
+
+static enum err_code fit_one(struct db *db, const struct request *request, struct job *job,
+                             struct error *err) {
+    struct tabular_options options = request->model;
+    TRY(load_one(db, request, job, err));
+    TRY(name_one(db, request, false, &options, job, err));
     return tabular_fit_run(&job->set, &options, &job->fit, err);
+}
+
+/* Whether the data are why there is no fit, so that those of other populations may have one. */
+static bool is_of_data(enum err_code code) {
+    return code == ERR_DATA || code == ERR_LIMIT;
+}
+
+/* The fit of a population, or why its data have none, in `out_why`. */
+static enum err_code try_population(struct db *db, const struct request *request, struct job *job,
+                                    struct error *out_why, struct error *err) {
+    struct tabular_options options = request->model;
+    enum err_code code = load_one(db, request, job, out_why);
+    if (code == ERR_OK) {
+        TRY(name_one(db, request, true, &options, job, err));
+        code = tabular_fit_run(&job->set, &options, &job->fit, out_why);
+    }
+    return code == ERR_OK || is_of_data(code) ? ERR_OK : err_set(err, code, "%s", out_why->msg);
 }
 
 static enum err_code store_one(struct db *db, const struct request *request, const struct job *job,
@@ -250,6 +279,8 @@ struct jobs {
     struct job *jobs;
     struct reward_report_fit *reports; /* of the jobs */
     int64_t count;
+    struct reward_report_gap *gaps; /* populations without a fit */
+    int64_t gap_count;
 };
 
 static void jobs_scoped_end(struct jobs *jobs) {
@@ -258,29 +289,52 @@ static void jobs_scoped_end(struct jobs *jobs) {
     }
     mem_free(jobs->jobs);
     mem_free(jobs->reports);
+    mem_free(jobs->gaps);
+}
+
+static enum err_code make_room(struct jobs *jobs, int64_t count, struct error *err) {
+    jobs->jobs = mem_array_zero((size_t)count, sizeof *jobs->jobs);
+    jobs->reports = mem_array_zero((size_t)count, sizeof *jobs->reports);
+    jobs->gaps = mem_array_zero((size_t)count, sizeof *jobs->gaps);
+    return jobs->jobs && jobs->reports && jobs->gaps ? ERR_OK : err_oom(err, "fits");
+}
+
+static enum err_code fit_populations(struct db *db, struct request *request,
+                                     const struct names *names, struct jobs *jobs,
+                                     struct error *err) {
+    for (int64_t n = 0; n < names->count; n++) {
+        struct job *job = &jobs->jobs[jobs->count];
+        struct reward_report_gap *gap = &jobs->gaps[jobs->gap_count];
+        *gap = (struct reward_report_gap){.population = names->names[n]};
+        request->read.population = names->names[n];
+        jobs->count++; /* first, so that a half-made one is released */
+        enum err_code code = try_population(db, request, job, &gap->why, err);
+        if (err_wrap(err, code, "population '%s'", names->names[n]) != ERR_OK) {
+            return code;
+        }
+        if (gap->why.code != ERR_OK) {
+            job_deinit(job);
+            *job = (struct job){.name = NULL};
+            jobs->count--;
+            jobs->gap_count++;
+        }
+    }
+    if (jobs->count == 0) {
+        return err_set(err, jobs->gaps[0].why.code,
+                       "none of %" PRId64 " populations has a fit; '%s': %s", names->count,
+                       names->names[0], jobs->gaps[0].why.msg);
+    }
+    return ERR_OK;
 }
 
 static enum err_code fit_all(struct db *db, struct request *request, const struct names *names,
                              struct jobs *jobs, struct error *err) {
-    int64_t count = names->count > 0 ? names->count : 1;
-    jobs->jobs = mem_array_zero((size_t)count, sizeof *jobs->jobs);
-    jobs->reports = mem_array_zero((size_t)count, sizeof *jobs->reports);
-    if (!jobs->jobs || !jobs->reports) {
-        return err_oom(err, "fits");
+    TRY(make_room(jobs, names->count > 0 ? names->count : 1, err));
+    if (names->count > 0) {
+        return fit_populations(db, request, names, jobs, err);
     }
-    for (int64_t j = 0; j < count; j++) {
-        jobs->count = j + 1; /* first, so that a half-made one is released */
-        if (names->count == 0) {
-            TRY(fit_one(db, request, false, &jobs->jobs[j], err));
-            continue;
-        }
-        request->read.population = names->names[j];
-        enum err_code code = fit_one(db, request, true, &jobs->jobs[j], err);
-        if (err_wrap(err, code, "population '%s'", names->names[j]) != ERR_OK) {
-            return code;
-        }
-    }
-    return ERR_OK;
+    jobs->count = 1; /* first, so that a half-made one is released */
+    return fit_one(db, request, &jobs->jobs[0], err);
 }
 
 static enum err_code store_all(struct run *run, const char *path, const struct request *request,
@@ -313,7 +367,11 @@ static enum err_code fit_run(struct run *run, const struct command_args *args, s
         TRY(fit_all(db, &request, &names, &jobs, err));
     }
     TRY(store_all(run, path, &request, &jobs, err));
-    const struct reward_report report = {path, jobs.reports, jobs.count};
+    const struct reward_report report = {.path = path,
+                                         .fits = jobs.reports,
+                                         .count = jobs.count,
+                                         .gaps = jobs.gaps,
+                                         .gap_count = jobs.gap_count};
     return reward_report_print(run, &report, err);
 }
 
@@ -393,7 +451,8 @@ static const struct command_option options[] = {
      .help = "only judgements of this population"},
     {.name = "by-population",
      .kind = OPTION_FLAG,
-     .help = "one fit for each population, stored as NAME/POPULATION"},
+     .help = "one fit for each population, stored as NAME/POPULATION; one without comparisons, or "
+             "without a fit, is reported and the others go on"},
     {.name = "topic", .kind = OPTION_TEXT, .metavar = "NAME", .help = "only prompts of this topic"},
     {.name = "split",
      .kind = OPTION_CHOICE,
@@ -431,7 +490,8 @@ const struct command cmd_reward_fit = {
         "the mean reward of a prompt is zero.\n\n"
         "Where maximum likelihood has no answer, because some items never lost or were never "
         "compared with the rest, the command says which and stops; --estimator map always has "
-        "one.",
+        "one. With --by-population it stops only where no population has a fit; what was stored "
+        "for one that has none now stays as it was.",
     .options = options,
     .positionals = positionals,
     .examples = examples,

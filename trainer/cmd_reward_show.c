@@ -13,7 +13,8 @@ static enum err_code show_run(struct run *run, const struct command_args *args, 
     TRY(tabular_store_load(db, command_args_text(args, "fit"), &stored, err));
     const struct reward_report_fit fit = {stored.name, stored.population, stored.why_model,
                                           &stored.fit};
-    return reward_report_print(run, &(struct reward_report){path, &fit, 1}, err);
+    const struct reward_report report = {.path = path, .fits = &fit, .count = 1};
+    return reward_report_print(run, &report, err);
 }
 
 static const struct command_option options[] = {

@@ -6,16 +6,18 @@
 #include "base/special.h"
 #include "base/strbuf.h"
 #include "base/text_wrap.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define INDENT       18
-#define REPORT_WIDTH 90
-#define P_REJECTED   0.01
-#define P_DOUBTED    0.05
+#define INDENT        18
+#define REPORT_WIDTH  90
+#define VISIBLE_BYTES (4 * ERR_MSG_BYTES)
+#define P_REJECTED    0.01
+#define P_DOUBTED     0.05
 /* Fewest comparisons a cell, on average, at which the deviance is near chi-squared. */
 #define CELL_WEIGHT_MIN 5.0
 
@@ -261,12 +263,33 @@ static void add_fit(const struct reward_report_fit *f, const char *path, struct 
     }
 }
 
+/* A message may hold any byte of a name. */
+static const char *visible(const struct error *why, char out[VISIBLE_BYTES]) {
+    return utf8_visible(why->msg, strlen(why->msg), out, VISIBLE_BYTES);
+}
+
+static void add_gap(const struct reward_report_gap *gap, struct strbuf *out) {
+    char why[VISIBLE_BYTES];
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(OUTPUT_BYTES_MAX);
+    strbuf_add(&text, "of population '");
+    output_add_visible_text(&text, gap->population);
+    strbuf_addf(&text, "': %s", visible(&gap->why, why));
+    strbuf_take_failure(out, &text);
+    add_label(out, "no fit");
+    text_wrap_add(out, strbuf_text(&text), INDENT, REPORT_WIDTH);
+    strbuf_add_char(out, '\n');
+}
+
 static void write_text(const struct reward_report *report, struct strbuf *out) {
     for (int64_t f = 0; f < report->count; f++) {
         if (f > 0) {
             strbuf_add_char(out, '\n');
         }
         add_fit(&report->fits[f], report->path, out);
+    }
+    for (int64_t g = 0; g < report->gap_count; g++) {
+        strbuf_add(out, g == 0 ? "\n" : "");
+        add_gap(&report->gaps[g], out);
     }
     strbuf_add(out, "\nnext: accord reward rank ");
     output_add_visible_text(out, report->path);
@@ -328,6 +351,15 @@ static void put_fit(struct json_writer *w, const struct reward_report_fit *f) {
     json_write_object_end(w);
 }
 
+static void put_gap(struct json_writer *w, const struct reward_report_gap *gap) {
+    char why[VISIBLE_BYTES];
+    json_write_object_begin(w);
+    json_put_string(w, "population", gap->population);
+    json_put_string(w, "code", err_name(gap->why.code));
+    json_put_string(w, "message", visible(&gap->why, why));
+    json_write_object_end(w);
+}
+
 static enum err_code write_json(const struct reward_report *report, struct strbuf *out,
                                 struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
@@ -335,6 +367,11 @@ static enum err_code write_json(const struct reward_report *report, struct strbu
     json_put_array_begin(&w, "fits");
     for (int64_t f = 0; f < report->count; f++) {
         put_fit(&w, &report->fits[f]);
+    }
+    json_write_array_end(&w);
+    json_put_array_begin(&w, "without_fit");
+    for (int64_t g = 0; g < report->gap_count; g++) {
+        put_gap(&w, &report->gaps[g]);
     }
     json_write_array_end(&w);
     json_write_object_end(&w);

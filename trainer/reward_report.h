@@ -17,10 +17,18 @@ struct reward_report_fit {
     const struct tabular_fit *fit; /* borrowed */
 };
 
+/* A population that was to have a fit, and why it has none. */
+struct reward_report_gap {
+    const char *population; /* borrowed */
+    struct error why;
+};
+
 struct reward_report {
     const char *path; /* of the project file */
     const struct reward_report_fit *fits;
     int64_t count;
+    const struct reward_report_gap *gaps;
+    int64_t gap_count;
 };
 
 ERR_NODISCARD enum err_code reward_report_print(struct run *run, const struct reward_report *report,

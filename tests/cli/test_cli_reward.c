@@ -151,6 +151,61 @@ static void test_fit__gives_a_p_value_only_where_it_is_one(void **state) {
     }
 }
 
+/* Raters never compared; of the strict ones nobody ever preferred z. */
+static void import_odd_populations(struct project_case *p) {
+    project_case_import_rows(
+        p, "{\"judgement\":\"rating\",\"prompt\":\"Tea?\",\"response\":\"Yes.\",\"rating\":4,"
+           "\"annotator\":\"rita\",\"population\":\"raters\"}\n"
+           "{\"judgement\":\"comparison\",\"items\":\"league\",\"responses\":[{\"text\":\"x\","
+           "\"rank\":1},{\"text\":\"z\",\"rank\":2}],\"annotator\":\"stan\",\"population\":"
+           "\"strict\"}\n");
+}
+
+static void test_fit__by_population_goes_on_without_what_has_none(void **state) {
+    struct project_case *p = *state;
+    make_league(p, false);
+    import_odd_populations(p);
+    run_program(&p->r, "reward", "fit", p->db, "--by-population", NULL);
+    program_check_ok(&p->r);
+    assert_non_null(strstr(p->r.out, "'bradley-terry/old'"));
+    assert_non_null(strstr(p->r.out, "'bradley-terry/young'"));
+    assert_non_null(strstr(p->r.out, "no fit          of population 'raters': none of "));
+    assert_non_null(strstr(p->r.out, "no fit          of population 'strict': fit of "));
+    run_program(&p->r, "reward", "fit", p->db, "--by-population", "--replace", "--json", NULL);
+    SCOPED(json) struct json *doc = program_json(&p->r);
+    const struct json_node *gaps = json_find(doc, json_root(doc), "without_fit");
+    assert_string_equal(program_text(doc, program_find(doc, gaps, "population", "strict"), "code"),
+                        "DATA");
+    assert_non_null(strstr(
+        program_text(doc, program_find(doc, gaps, "population", "raters"), "message"), "none of"));
+    assert_null(json_at(doc, gaps, 2));
+    run_program(&p->r, "reward", "list", p->db, NULL);
+    assert_non_null(strstr(p->r.out, "bradley-terry/old"));
+    assert_null(strstr(p->r.out, "strict"));
+    assert_null(strstr(p->r.out, "raters"));
+}
+
+static void test_fit__by_population_fails_where_none_has_a_fit(void **state) {
+    struct project_case *p = *state;
+    import_odd_populations(p);
+    run_program(&p->r, "reward", "fit", p->db, "--by-population", NULL);
+    program_check_refused(&p->r, 3, "none of 2 populations has a fit; 'raters': none of 1 ");
+    run_program(&p->r, "reward", "list", p->db, NULL);
+    assert_non_null(strstr(p->r.out, "no fit yet"));
+}
+
+/* A name that is taken is no matter of the data: nothing is stored. */
+static void test_fit__by_population_stops_at_a_name_that_is_taken(void **state) {
+    struct project_case *p = *state;
+    make_league(p, false);
+    run_program(&p->r, "reward", "fit", p->db, "--population", "young", "--name", "x/young", NULL);
+    program_check_ok(&p->r);
+    run_program(&p->r, "reward", "fit", p->db, "--by-population", "--name", "x", NULL);
+    program_check_refused(&p->r, 3, "population 'young': a fit named 'x/young' has been there");
+    run_program(&p->r, "reward", "list", p->db, NULL);
+    assert_null(strstr(p->r.out, "x/old"));
+}
+
 static void test_fit__keeps_what_is_there_unless_told(void **state) {
     struct project_case *p = *state;
     make_league(p, false);
@@ -379,6 +434,9 @@ int main(void) {
         PROJECT_TEST(test_fit__keeps_what_is_there_unless_told),
         PROJECT_TEST(test_fit__has_an_aic_where_it_is_one),
         PROJECT_TEST(test_show__says_what_the_fit_said),
+        PROJECT_TEST(test_fit__by_population_goes_on_without_what_has_none),
+        PROJECT_TEST(test_fit__by_population_fails_where_none_has_a_fit),
+        PROJECT_TEST(test_fit__by_population_stops_at_a_name_that_is_taken),
         PROJECT_TEST(test_fit__by_population_makes_one_for_each),
         PROJECT_TEST(test_fit__of_a_crowd_gives_reliabilities),
         PROJECT_TEST(test_fit__refuses_what_does_not_go_together),
