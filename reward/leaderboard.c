@@ -29,25 +29,28 @@ static double std_error_of(const struct tabular_stored *stored, int64_t item, in
     return stored->fit.std_errors ? stored->fit.std_errors[item] : (double)NAN;
 }
 
+void leaderboard_set_std_error(struct leaderboard *board, int64_t row, double std_error) {
+    double z = normal_quantile(0.5 + board->options.confidence / 2.0);
+    struct leaderboard_row *r = &board->rows[row];
+    r->std_error = std_error;
+    r->low = r->reward - z * std_error;
+    r->high = r->reward + z * std_error;
+}
+
 static void fill_rows(const struct tabular_stored *stored, struct leaderboard *board) {
     int64_t reference = board->options.reference;
     bool has_reference = reference != LEADERBOARD_NO_REFERENCE;
     double zero = has_reference ? stored->fit.rewards[reference] : 0.0;
-    double z = normal_quantile(0.5 + board->options.confidence / 2.0);
     for (int64_t i = 0; i < stored->fit.item_count; i++) {
         if (has_reference && !tabular_stored_comparable(stored, i, reference)) {
             continue;
         }
-        double reward = stored->fit.rewards[i] - zero;
-        double std_error = std_error_of(stored, i, reference);
-        board->rows[board->count++] = (struct leaderboard_row){
+        board->rows[board->count] = (struct leaderboard_row){
             .item = i,
             .prompt_id = stored->prompt_ids ? stored->prompt_ids[i] : 0,
-            .reward = reward,
-            .std_error = std_error,
-            .low = reward - z * std_error,
-            .high = reward + z * std_error,
+            .reward = stored->fit.rewards[i] - zero,
         };
+        leaderboard_set_std_error(board, board->count++, std_error_of(stored, i, reference));
     }
     qsort(board->rows, (size_t)board->count, sizeof *board->rows, compare_rows);
 }
@@ -88,6 +91,24 @@ bool leaderboard_begins_group(const struct leaderboard *board, int64_t row) {
     return row == 0 || board->rows[row].prompt_id != board->rows[row - 1].prompt_id;
 }
 
+/* `stored` may be NULL but by contrasts. */
+static void rank_all(const struct tabular_stored *stored, struct leaderboard *board) {
+    int64_t end = 0;
+    board->group_count = 0;
+    for (int64_t begin = 0; begin < board->count; begin = end) {
+        for (end = begin + 1; end < board->count && !leaderboard_begins_group(board, end);) {
+            end++;
+        }
+        rank_group(stored, board, begin, end);
+        board->group_count++;
+    }
+}
+
+void leaderboard_rank_by_overlap(struct leaderboard *board) {
+    board->ranks = LEADERBOARD_RANKS_OVERLAP;
+    rank_all(NULL, board);
+}
+
 enum err_code leaderboard_make(const struct tabular_stored *stored,
                                const struct leaderboard_options *options, struct leaderboard *out,
                                struct error *err) {
@@ -103,14 +124,7 @@ enum err_code leaderboard_make(const struct tabular_stored *stored,
         board.ranks = LEADERBOARD_RANKS_UNKNOWN; /* no error of a difference is known */
     }
     fill_rows(stored, &board);
-    int64_t end = 0;
-    for (int64_t begin = 0; begin < board.count; begin = end) {
-        for (end = begin + 1; end < board.count && !leaderboard_begins_group(&board, end);) {
-            end++;
-        }
-        rank_group(stored, &board, begin, end);
-        board.group_count++;
-    }
+    rank_all(stored, &board);
     *out = board;
     board = (struct leaderboard)LEADERBOARD_INIT;
     return ERR_OK;

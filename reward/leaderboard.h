@@ -25,7 +25,7 @@
 enum leaderboard_ranks {
     LEADERBOARD_RANKS_CONTRASTS, /* intervals of differences, by the covariance */
     LEADERBOARD_RANKS_OVERLAP,   /* whether the items' own intervals overlap: wider than need be */
-    LEADERBOARD_RANKS_UNKNOWN,   /* the fit has no standard errors */
+    LEADERBOARD_RANKS_UNKNOWN,   /* nothing: there are no standard errors, or of some items only */
 };
 
 struct leaderboard_options {
@@ -58,6 +58,12 @@ ERR_NODISCARD enum err_code leaderboard_make(const struct tabular_stored *stored
                                              const struct leaderboard_options *options,
                                              struct leaderboard *out, struct error *err);
 void leaderboard_deinit(struct leaderboard *board);
+
+/* Fills in the error of a row that has none (tabular_variance.h), and with it the interval. */
+void leaderboard_set_std_error(struct leaderboard *board, int64_t row, double std_error);
+
+/* Ranks by whether intervals overlap; once every row has one. */
+void leaderboard_rank_by_overlap(struct leaderboard *board);
 
 /* Whether the rows of the next prompt begin at `row`, the first row included. */
 bool leaderboard_begins_group(const struct leaderboard *board, int64_t row);

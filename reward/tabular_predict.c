@@ -41,6 +41,16 @@ static struct view view_of(const struct tabular_fit *fit, const struct tabular_q
     return view;
 }
 
+struct tabular_places tabular_predict_places(const struct tabular_fit *fit) {
+    static const char *const names[TABULAR_MODEL_COUNT] = {[TABULAR_DAVIDSON] = "log_nu",
+                                                           [TABULAR_RAO_KUPPER] = "eta",
+                                                           [TABULAR_PLACKETT_LUCE] = "log_delta_2"};
+    const char *tie = names[fit->options.model];
+    double unused = 0.0;
+    return (struct tabular_places){.position = find_parameter(fit, "position", &unused),
+                                   .tie = tie ? find_parameter(fit, tie, &unused) : -1};
+}
+
 /* Derivatives of the log-odds of an outcome in the difference and the tie parameter. */
 struct slope {
     double difference, tie;

@@ -40,6 +40,13 @@ struct tabular_spread {
     double difference, difference_tie, tie;
 };
 
+/* Places in the fit's covariance of the parameters that predictions are made of; -1: none. */
+struct tabular_places {
+    int64_t position, tie;
+};
+
+struct tabular_places tabular_predict_places(const struct tabular_fit *fit);
+
 /* Intervals are NaN without a covariance in the fit. */
 void tabular_predict(const struct tabular_fit *fit, const struct tabular_question *question,
                      struct tabular_prediction *out);

@@ -39,11 +39,13 @@ static enum err_code write_config(const struct tabular_options *options,
     json_put_string(&w, "items",
                     read->items == COMPARISON_ITEMS_ORIGINS ? TABULAR_STORE_ORIGINS
                                                             : TABULAR_STORE_RESPONSES);
-    json_put_string(&w, "from", read->from == COMPARISON_FROM_RATINGS ? "ratings" : "comparisons");
+    json_put_string(&w, "from",
+                    read->from == COMPARISON_FROM_RATINGS ? TABULAR_STORE_RATINGS : "comparisons");
     json_put_string_or_null(&w, "aspect", read->aspect);
     json_put_string_or_null(&w, "population", read->population);
     json_put_string_or_null(&w, "topic", read->topic);
-    json_put_string(&w, "split", read->one_split ? split_name(read->split) : "all");
+    json_put_string(&w, "split",
+                    read->one_split ? split_name(read->split) : TABULAR_STORE_EVERY_SPLIT);
     json_write_object_end(&w);
     return json_writer_finish(&w, err);
 }

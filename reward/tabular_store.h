@@ -79,6 +79,13 @@ ERR_NODISCARD enum err_code tabular_store_load(struct db *db, const char *name,
 
 void tabular_stored_deinit(struct tabular_stored *stored);
 
+/* The comparisons that the fit was made from, read again. `out_set` is owned.
+ *   fails  ERR_DATA where the file holds others of them now */
+ERR_NODISCARD enum err_code tabular_stored_load_set(struct db *db,
+                                                    const struct tabular_stored *stored,
+                                                    struct comparison_set *out_set,
+                                                    struct error *err);
+
 /* Text to show for an item, on one line of at most `bytes_max` bytes, >= 3. Owned by the caller
  * (mem_free). */
 ERR_NODISCARD enum err_code tabular_stored_item_text(struct db *db,

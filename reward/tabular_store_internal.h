@@ -11,6 +11,8 @@
 
 #define TABULAR_STORE_RESPONSES   "responses"
 #define TABULAR_STORE_ORIGINS     "origins"
+#define TABULAR_STORE_RATINGS     "ratings"
+#define TABULAR_STORE_EVERY_SPLIT "all"
 #define TABULAR_STORE_RELIABILITY "reliability"
 #define TABULAR_STORE_WHY_MODEL   "model_chosen_because"
 

@@ -1,15 +1,16 @@
-/* tabular_variance.h - standard errors of chosen rewards and differences of a pair model, of
- * however many items: no n x n array.
+/* tabular_variance.h - standard errors of chosen rewards and differences of a fit, of however many
+ * items: no n x n array.
  *
  * Use:      SCOPED(tabular_variance) struct tabular_variance *variance = NULL;
  *           TRY(tabular_variance_open(&set, &fit, &variance, err));
  *           struct tabular_spread spread;
  *           TRY(tabular_variance_spread(variance, &question, &spread, err));
  *           tabular_predict_with(&fit, &question, &spread, &prediction);
- * Method:   c' H^-1 c for the Hessian H at the fit, by conjugate gradients on its cells: some
- * dozens of passes over the data for each number. tabular_block_errors.h gives all standard
- *           errors where blocks are small.
- * Owns:     a table of the set; the set and the fit are borrowed until tabular_variance_close.
+ * Method:   c' H^-1 c for the Hessian H at the fit, by conjugate gradients: some passes over the
+ *           data for each number, the more the less the items are connected. Of Crowd-BT H is that
+ *           of the profile (crowd_bt.h). tabular_block_errors.h gives all standard errors of pair
+ *           models where blocks are small.
+ * Owns:     a model of the set; the set and the fit are borrowed until tabular_variance_close.
  * Threads:  one.
  */
 #ifndef REWARD_TABULAR_VARIANCE_H
@@ -19,9 +20,8 @@
 
 struct tabular_variance;
 
-/* Of the set that the fit was made from.
- *   fails  ERR_CONFIG for a fit of other models than pairs; ERR_DATA for a set that does not match;
- *          ERR_OOM */
+/* Of the set that the fit was made from, which the gradient there tells from another.
+ *   fails  ERR_DATA for a set that does not match; ERR_LIMIT as the model's making; ERR_OOM */
 ERR_NODISCARD enum err_code tabular_variance_open(const struct comparison_set *set,
                                                   const struct tabular_fit *fit,
                                                   struct tabular_variance **out_variance,
@@ -37,10 +37,13 @@ ERR_NODISCARD enum err_code tabular_variance_spread(struct tabular_variance *var
                                                     struct tabular_spread *out_spread,
                                                     struct error *err);
 
-/* Standard errors of `count` items' rewards, which are relative to the means of their blocks. */
-ERR_NODISCARD enum err_code tabular_variance_items(struct tabular_variance *variance,
-                                                   const int64_t *items, int64_t count,
-                                                   double *out_std_errors, struct error *err);
+/* Standard error of an item's reward, which is relative to the mean of its block; of the difference
+ * of two, of one block. Fail as above. */
+ERR_NODISCARD enum err_code tabular_variance_item(struct tabular_variance *variance, int64_t item,
+                                                  double *out_std_error, struct error *err);
+ERR_NODISCARD enum err_code tabular_variance_contrast(struct tabular_variance *variance,
+                                                      int64_t item, int64_t other,
+                                                      double *out_std_error, struct error *err);
 
 static inline void tabular_variance_scoped_end(struct tabular_variance **variance) {
     tabular_variance_close(*variance);

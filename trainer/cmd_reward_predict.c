@@ -8,6 +8,7 @@
 #include "reward/tabular_predict.h"
 #include "reward/tabular_store.h"
 #include "trainer/cmd_reward.h"
+#include "trainer/reward_errors.h"
 #include "trainer/run.h"
 
 #include <inttypes.h>
@@ -18,6 +19,7 @@
 
 struct answer {
     const struct tabular_stored *stored;
+    struct reward_errors errors;
     struct tabular_question question;
     struct tabular_prediction prediction;
     const char *position; /* as typed */
@@ -25,6 +27,7 @@ struct answer {
 };
 
 static void answer_scoped_end(struct answer *answer) {
+    reward_errors_close(&answer->errors);
     mem_free(answer->item);
     mem_free(answer->other);
 }
@@ -106,12 +109,29 @@ static enum err_code write_json(const struct answer *answer, struct strbuf *out,
     put_share(&w, "win", &answer->prediction.win);
     put_share(&w, "tie", &answer->prediction.tie);
     put_share(&w, "loss", &answer->prediction.loss);
+    reward_errors_put(&answer->errors, &w);
     json_write_object_end(&w);
     strbuf_add_char(out, '\n');
     return json_writer_finish(&w, err);
 }
 
 /* ---- the command ---- */
+
+static enum err_code find_answer(struct run *run, struct db *db, struct answer *answer,
+                                 struct error *err) {
+    const struct tabular_fit *fit = &answer->stored->fit;
+    tabular_predict(fit, &answer->question, &answer->prediction);
+    if (fit->covariance) {
+        return ERR_OK;
+    }
+    TRY(reward_errors_open(run, db, answer->stored, &answer->errors, err));
+    if (answer->errors.variance) {
+        struct tabular_spread spread;
+        TRY(tabular_variance_spread(answer->errors.variance, &answer->question, &spread, err));
+        tabular_predict_with(fit, &answer->question, &spread, &answer->prediction);
+    }
+    return ERR_OK;
+}
 
 static enum err_code ask(struct db *db, const struct command_args *args,
                          const struct tabular_stored *stored, struct answer *answer,
@@ -137,7 +157,6 @@ static enum err_code ask(struct db *db, const struct command_args *args,
                        stored->name);
     }
     question->level = command_args_real(args, "confidence");
-    tabular_predict(&stored->fit, question, &answer->prediction);
     TRY(tabular_stored_item_text(db, stored, question->item, NAME_BYTES, &answer->item, err));
     return tabular_stored_item_text(db, stored, question->other, NAME_BYTES, &answer->other, err);
 }
@@ -150,6 +169,7 @@ static enum err_code predict_run(struct run *run, const struct command_args *arg
     TRY(tabular_store_load(db, command_args_text(args, "fit"), &stored, err));
     SCOPED(answer) struct answer answer = {.stored = &stored};
     TRY(ask(db, args, &stored, &answer, err));
+    TRY(find_answer(run, db, &answer, err));
     SCOPED(strbuf) struct strbuf text = STRBUF_INIT(OUTPUT_BYTES_MAX);
     if (run->output->json) {
         TRY(write_json(&answer, &text, err));

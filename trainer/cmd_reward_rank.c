@@ -10,6 +10,7 @@
 #include "reward/leaderboard_svg.h"
 #include "trainer/cmd_reward.h"
 #include "trainer/output_path.h"
+#include "trainer/reward_errors.h"
 #include "trainer/run.h"
 
 #include <inttypes.h>
@@ -24,6 +25,8 @@
 #define GROUPS_TEXT     10
 #define PROMPT_BYTES    72
 #define TITLE_BYTES     512
+/* Rows whose intervals are computed without --top: at 10,000 items some 30 s of them. */
+#define UNASKED_MAX 1000
 
 enum format { FORMAT_TEXT, FORMAT_CSV, FORMAT_JSON, FORMAT_SVG };
 
@@ -36,7 +39,9 @@ struct page {
     enum format format;
     int64_t top;
     char **names;          /* [board rows]; NULL for rows that are not shown */
+    bool has_top;          /* it was asked for */
     const char *reference; /* NULL: none */
+    const struct reward_errors *errors;
     bool bold;
 };
 
@@ -79,6 +84,56 @@ static enum err_code read_names(struct page *page, struct error *err) {
     return ERR_OK;
 }
 
+/* ---- errors that the fit does not hold ---- */
+
+static enum err_code read_error(const struct page *page, struct leaderboard_row *row,
+                                double *out_std_error, struct error *err) {
+    struct tabular_variance *variance = page->errors->variance;
+    int64_t reference = page->board->options.reference;
+    return reference == LEADERBOARD_NO_REFERENCE
+               ? tabular_variance_item(variance, row->item, out_std_error, err)
+               : tabular_variance_contrast(variance, row->item, reference, out_std_error, err);
+}
+
+/* Of the rows shown; of all, they say which ranks are open. */
+static enum err_code add_errors(struct run *run, const struct page *page, struct leaderboard *board,
+                                struct error *err) {
+    SCOPED(progress) struct progress progress = {.open = false};
+    run_progress_open(run, "intervals", "items", PROGRESS_TOTAL_UNKNOWN, &progress);
+    int64_t done = 0, most = page->has_top ? INT64_MAX : UNASKED_MAX;
+    bool has_all = true, is_cut = false;
+    for (int64_t r = 0; r < board->count; r++) {
+        bool is_wanted = page->names[r] && isnan(board->rows[r].std_error);
+        is_cut = is_cut || (is_wanted && done == most);
+        if (is_wanted && done < most) {
+            double std_error = 0.0;
+            TRY(read_error(page, &board->rows[r], &std_error, err));
+            leaderboard_set_std_error(board, r, std_error);
+            progress_update(&progress, ++done);
+        }
+        has_all = has_all && !isnan(board->rows[r].std_error);
+    }
+    progress_finish(&progress);
+    if (is_cut) {
+        log_warn(run->log, "reward",
+                 "intervals of the first %d rows: --top %" PRId64 " computes those of all",
+                 UNASKED_MAX, board->count);
+    }
+    if (has_all && !page->reference && board->ranks == LEADERBOARD_RANKS_UNKNOWN) {
+        leaderboard_rank_by_overlap(board);
+    }
+    return ERR_OK;
+}
+
+static bool lacks_errors(const struct page *page) {
+    for (int64_t r = 0; r < page->board->count; r++) {
+        if (page->names[r] && isnan(page->board->rows[r].std_error)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *ranks_words(enum leaderboard_ranks ranks) {
     switch (ranks) {
     case LEADERBOARD_RANKS_CONTRASTS:
@@ -88,7 +143,7 @@ static const char *ranks_words(enum leaderboard_ranks ranks) {
     case LEADERBOARD_RANKS_UNKNOWN:
         break;
     }
-    return "ranks without their errors, which are not known";
+    return "ranks are by reward alone";
 }
 
 /* "football: davidson" for the fit davidson of data/football.db. */
@@ -154,6 +209,10 @@ static enum err_code add_prompt(const struct page *page, int64_t prompt_id, stru
     return ERR_OK;
 }
 
+static bool has_intervals(const struct page *page) {
+    return page->stored->fit.std_errors || page->errors->variance;
+}
+
 static void add_heading(const struct page *page, int64_t columns, struct strbuf *out) {
     char interval[32];
     (void)snprintf(interval, sizeof interval, "%g %% interval",
@@ -161,7 +220,7 @@ static void add_heading(const struct page *page, int64_t columns, struct strbuf 
     strbuf_addf(out, "%s%9s  ", page->bold ? "\x1b[1m" : "",
                 page->board->ranks == LEADERBOARD_RANKS_UNKNOWN ? "rank" : "ranks");
     add_padded(out, "item", columns);
-    strbuf_addf(out, "  %8s  %s%s\n", "reward", page->stored->fit.std_errors ? interval : "",
+    strbuf_addf(out, "  %8s  %s%s\n", "reward", has_intervals(page) ? interval : "",
                 page->bold ? "\x1b[0m" : "");
 }
 
@@ -299,6 +358,7 @@ static enum err_code write_json(const struct page *page, struct strbuf *out, str
     json_put_f64_or_null(&w, "confidence", page->board->options.confidence);
     json_put_string(&w, "ranks_by", ranks_by[page->board->ranks]);
     json_put_string_or_null(&w, "reference", page->reference);
+    reward_errors_put(page->errors, &w);
     json_put_array_begin(&w, "items");
     for (int64_t r = 0; r < page->board->count; r++) {
         if (page->names[r]) {
@@ -325,12 +385,13 @@ static enum err_code write_svg(const struct page *page, struct strbuf *out, stru
     int64_t shown = page->top < page->board->count ? page->top : page->board->count;
     int used = snprintf(subtitle, sizeof subtitle, "%" PRId64 " of %" PRId64 " items; ", shown,
                         page->board->count);
-    if (page->board->ranks == LEADERBOARD_RANKS_UNKNOWN) {
+    if (!has_intervals(page)) {
         (void)snprintf(subtitle + used, sizeof subtitle - (size_t)used, "no standard errors");
     } else {
+        bool has_ranks = page->board->ranks != LEADERBOARD_RANKS_UNKNOWN;
         (void)snprintf(subtitle + used, sizeof subtitle - (size_t)used,
-                       "whiskers: %g %% confidence; %s; blue: may be first",
-                       100.0 * page->board->options.confidence, ranks_words(page->board->ranks));
+                       "whiskers: %g %% confidence; %s%s", 100.0 * page->board->options.confidence,
+                       ranks_words(page->board->ranks), has_ranks ? "; blue: may be first" : "");
     }
     (void)snprintf(axis, sizeof axis, "reward in nats, %s%s",
                    page->reference ? "against " : "the mean of all is 0",
@@ -422,6 +483,7 @@ static enum err_code rank_run(struct run *run, const struct command_args *args, 
     }
     SCOPED(leaderboard) struct leaderboard board = LEADERBOARD_INIT;
     TRY(leaderboard_make(&stored, &options, &board, err));
+    SCOPED(reward_errors) struct reward_errors errors = REWARD_ERRORS_INIT;
     SCOPED(page)
     struct page page = {
         .path = args->positionals[0],
@@ -429,12 +491,18 @@ static enum err_code rank_run(struct run *run, const struct command_args *args, 
         .stored = &stored,
         .board = &board,
         .format = format,
+        .has_top = command_args_has(args, "top"),
         .top =
             command_args_has(args, "top") ? command_args_integer(args, "top") : default_top(format),
         .reference = reference,
+        .errors = &errors,
         .bold = run->output->bold && !command_args_has(args, "output"),
     };
     TRY(read_names(&page, err));
+    if (lacks_errors(&page)) {
+        TRY(reward_errors_open(run, db, &stored, &errors, err));
+        TRY(errors.variance ? add_errors(run, &page, &board, err) : ERR_OK);
+    }
     return put_out(run, args, &page, err);
 }
 
@@ -497,7 +565,9 @@ const struct command cmd_reward_rank = {
         "Ranks that the data leave open are shown as a range: an item with 2-4 is surely worse "
         "than one other and surely better than all but three, where surely means that the interval "
         "of "
-        "the difference of two rewards leaves out zero. Each pair is judged on its own.",
+        "the difference of two rewards leaves out zero. Each pair is judged on its own.\n\n"
+        "A fit of more than 2,000 items keeps no covariance: the intervals of the rows shown are "
+        "computed from its comparisons, without --top at most 1,000 of them.",
     .options = options,
     .positionals = positionals,
     .examples = examples,

@@ -106,7 +106,10 @@ static void note_data(const struct reward_report_fit *f, struct notes *notes) {
 static void note_fit(const struct reward_report_fit *f, struct notes *notes) {
     double p = p_value_of(f);
     if (!f->fit->std_errors) {
-        note(notes, "there are no standard errors: they are computed for at most %" PRId64 " items",
+        note(notes,
+             "standard errors of more than %" PRId64
+             " items are not kept: 'accord reward rank' and "
+             "'predict' compute those that they show",
              f->fit->options.covariance_items_max);
     }
     if (!isnan(p) && is_sparse(f->fit)) {

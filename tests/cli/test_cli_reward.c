@@ -1,7 +1,11 @@
 /* accord reward as its users meet it: fit, rank, predict and list on a small league. */
 #include "base/json.h"
+#include "base/mem.h"
+#include "base/number.h"
 #include "base/scoped.h"
 #include "base/strbuf.h"
+#include "data/project.h"
+#include "reward/tabular_predict.h"
 #include "tests/support/near.h"
 #include "tests/support/project_case.h"
 
@@ -352,6 +356,104 @@ static void test_rank__draws_a_picture_into_a_file(void **state) {
     assert_non_null(json_find(doc, json_root(doc), "text"));
 }
 
+/* ---- fits too large for a covariance ---- */
+
+#define MANY_ITEMS 2050
+
+/* A ring, each beating the next two of three times, and chords that tie it together. */
+static void make_large(struct project_case *p) {
+    FILE *f = fopen(scratch_path(p->scratch, "large.csv"), "wb");
+    assert_non_null(f);
+    (void)fprintf(f, "item_a,item_b,winner\n");
+    for (int i = 0; i < MANY_ITEMS; i++) {
+        static const int steps[] = {1, 45, 1000};
+        for (int k = 0; k < 9; k++) {
+            int j = (i + steps[k / 3]) % MANY_ITEMS;
+            (void)fprintf(f, "m%d,m%d,%s\n", i, j, (k + i / 7) % 3 == 0 ? "b" : "a");
+        }
+    }
+    assert_int_equal(fclose(f), 0);
+    project_case_import(p, scratch_path(p->scratch, "large.csv"));
+}
+
+/* 12 of "m12". */
+static int64_t number_of(const char *name) {
+    int64_t number = -1;
+    assert_true(number_parse_i64(name + 1, &number) && number < MANY_ITEMS);
+    return number;
+}
+
+/* The same fit with its covariance, and the items' numbers by name "m12". */
+static void fit_dense(struct project_case *p, struct comparison_set *set, struct tabular_fit *fit,
+                      int64_t *places) {
+    struct error err = ERROR_INIT;
+    SCOPED(db) struct db *db = NULL;
+    struct tabular_options options = TABULAR_OPTIONS_DEFAULT;
+    options.covariance_items_max = MANY_ITEMS;
+    assert_ok(project_open(p->db, DB_MODE_READ_ONLY, NULL, &db, &err), &err);
+    assert_ok(comparison_set_load(db, &(struct comparison_set_options){.from = 0}, set, &err),
+              &err);
+    assert_ok(tabular_fit_run(set, &options, fit, &err), &err);
+    for (int64_t i = 0; i < set->item_count; i++) {
+        SCOPED(mem) char *name = NULL;
+        assert_ok(comparison_set_item_text(db, set, i, 64, &name, &err), &err);
+        places[number_of(name)] = i;
+    }
+}
+
+static void test_large_fit__has_the_intervals_of_the_covariance(void **state) {
+    struct project_case *p = *state;
+    SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
+    SCOPED(tabular_fit) struct tabular_fit fit = TABULAR_FIT_INIT;
+    static int64_t places[MANY_ITEMS];
+    make_large(p);
+    fit_dense(p, &set, &fit, places);
+    run_program(&p->r, "reward", "fit", p->db, NULL);
+    program_check_ok(&p->r);
+    assert_non_null(strstr(p->r.out, "standard errors of more than 2000 items are not kept"));
+    run_program(&p->r, "reward", "rank", p->db, "--top", "5", "--json", NULL);
+    SCOPED(json) struct json *board = program_json(&p->r);
+    const struct json_node *row = json_first(json_find(board, json_root(board), "items"));
+    for (int64_t count = 0; count < 5; count++, row = json_next(row)) {
+        int64_t item = places[number_of(program_text(board, row, "item"))];
+        assert_near(program_number(board, row, "reward"), fit.rewards[item], 1e-9);
+        assert_near(program_number(board, row, "std_error"), fit.std_errors[item], 1e-9);
+    }
+    run_program(&p->r, "reward", "predict", p->db, "m3", "m1200", "--json", NULL);
+    SCOPED(json) struct json *answer = program_json(&p->r);
+    struct tabular_question question = {.item = places[3], .other = places[1200], .level = 0.95};
+    struct tabular_prediction expected;
+    tabular_predict(&fit, &question, &expected);
+    assert_near(program_number(answer, json_root(answer), "std_error"), expected.std_error, 1e-9);
+    assert_near(program_number(answer, json_find(answer, json_root(answer), "win"), "low"),
+                expected.win.low, 1e-9);
+    run_program(&p->r, "reward", "rank", p->db, "--top", "1", "--reference", "m3", "--json", NULL);
+    SCOPED(json) struct json *against = program_json(&p->r);
+    row = json_first(json_find(against, json_root(against), "items"));
+    int64_t item = places[number_of(program_text(against, row, "item"))];
+    assert_near(program_number(against, row, "std_error"),
+                tabular_fit_contrast_std_error(&fit, item, places[3]), 1e-9);
+}
+
+/* Intervals need the comparisons of the fit; with others there are none, and it says so. */
+static void test_large_fit__has_no_intervals_from_other_comparisons(void **state) {
+    struct project_case *p = *state;
+    make_large(p);
+    run_program(&p->r, "reward", "fit", p->db, NULL);
+    program_check_ok(&p->r);
+    scratch_write(p->scratch, "more.csv", "item_a,item_b,winner\nm1,m2,a\n");
+    project_case_import(p, scratch_path(p->scratch, "more.csv"));
+    run_program(&p->r, "reward", "rank", p->db, "--top", "1", "--json", NULL);
+    program_check_ok(&p->r);
+    assert_non_null(strstr(p->r.err, "no intervals: the preferences have changed since fit"));
+    assert_non_null(strstr(p->r.out, "\"std_error\": null"));
+    assert_non_null(strstr(p->r.out, "\"no_intervals_because\": \"the preferences have changed"));
+    run_program(&p->r, "reward", "predict", p->db, "m3", "m1200", NULL);
+    program_check_ok(&p->r);
+    assert_non_null(strstr(p->r.err, "no intervals: "));
+    assert_non_null(strstr(p->r.out, "nats.\n"));
+}
+
 /* ---- predict ---- */
 
 static void test_predict__mirrors_itself(void **state) {
@@ -445,6 +547,8 @@ int main(void) {
         PROJECT_TEST(test_rank__takes_a_reference_and_a_top),
         PROJECT_TEST(test_rank__draws_a_picture_into_a_file),
         PROJECT_TEST(test_rank__shows_what_was_said_in_chats),
+        PROJECT_TEST(test_large_fit__has_the_intervals_of_the_covariance),
+        PROJECT_TEST(test_large_fit__has_no_intervals_from_other_comparisons),
         PROJECT_TEST(test_predict__mirrors_itself),
         PROJECT_TEST(test_predict__refuses_what_it_cannot_compare),
         PROJECT_TEST(test_baseline__refuses_items_without_text),

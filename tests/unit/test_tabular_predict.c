@@ -195,62 +195,82 @@ static void test_predict__intervals_with_ties_and_position(void **state) {
 }
 
 /* Without the n x n array: the same numbers by conjugate gradients. */
-static void test_variance__equals_the_covariance(void **state) {
-    (void)state;
-    const enum tabular_model models[] = {TABULAR_BRADLEY_TERRY, TABULAR_DAVIDSON,
-                                         TABULAR_RAO_KUPPER};
-    for (int m = 0; m < 6; m++) {
-        SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
-        SCOPED(tabular_fit) struct tabular_fit fit = TABULAR_FIT_INIT;
-        SCOPED(tabular_variance) struct tabular_variance *variance = NULL;
-        struct tabular_options options = TABULAR_OPTIONS_DEFAULT;
-        struct rng rng = rng_stream(12, RNG_TEST, m, 0);
-        struct error err = ERROR_INIT;
-        options.model = models[m % 3];
-        options.ties = m % 3 == 0 ? TABULAR_TIES_HALF : TABULAR_TIES_REFUSE;
-        options.position_effect = m % 2 == 0;
-        options.estimator = m < 3 ? TABULAR_MAXIMUM_LIKELIHOOD : TABULAR_MAXIMUM_POSTERIOR;
-        comparison_sample_init(&set, 9);
-        add_random(&set, &rng, 9);
-        assert_ok(tabular_fit_run(&set, &options, &fit, &err), &err);
-        assert_ok(tabular_variance_open(&set, &fit, &variance, &err), &err);
-        int64_t items[9];
-        double errors[9];
-        for (int64_t i = 0; i < 9; i++) {
-            items[i] = 8 - i;
-        }
-        assert_ok(tabular_variance_items(variance, items, 9, errors, &err), &err);
-        for (int64_t i = 0; i < 9; i++) {
-            assert_near(errors[i], fit.std_errors[8 - i], 1e-10);
-        }
-        struct tabular_question question = {.item = 3, .other = 7, .side = -1, .level = 0.9};
-        struct tabular_prediction dense, sparse;
-        struct tabular_spread spread;
-        assert_ok(tabular_variance_spread(variance, &question, &spread, &err), &err);
-        tabular_predict(&fit, &question, &dense);
-        tabular_predict_with(&fit, &question, &spread, &sparse);
-        assert_near(sparse.std_error, dense.std_error, 1e-10);
-        assert_near(sparse.win.low, dense.win.low, 1e-10);
-        if (m % 3 != 0) {
-            assert_near(sparse.tie.low, dense.tie.low, 1e-9);
-            assert_near(sparse.tie.high, dense.tie.high, 1e-9);
-        }
+static void check_variance(const struct comparison_set *set, const struct tabular_fit *fit) {
+    SCOPED(tabular_variance) struct tabular_variance *variance = NULL;
+    struct error err = ERROR_INIT;
+    assert_ok(tabular_variance_open(set, fit, &variance, &err), &err);
+    for (int64_t i = 0; i < set->item_count; i++) {
+        double error = 0.0;
+        assert_ok(tabular_variance_item(variance, i, &error, &err), &err);
+        assert_near(error, fit->std_errors[i], 1e-10);
+        assert_ok(tabular_variance_contrast(variance, i, 2, &error, &err), &err);
+        assert_near(error, tabular_fit_contrast_std_error(fit, i, 2), 1e-10);
+    }
+    struct tabular_question question = {.item = 3, .other = 7, .side = -1, .level = 0.9};
+    struct tabular_prediction dense, sparse;
+    struct tabular_spread spread;
+    assert_ok(tabular_variance_spread(variance, &question, &spread, &err), &err);
+    tabular_predict(fit, &question, &dense);
+    tabular_predict_with(fit, &question, &spread, &sparse);
+    assert_near(sparse.std_error, dense.std_error, 1e-10);
+    assert_near(sparse.win.low, dense.win.low, 1e-9);
+    if (dense.tie.value > 0.0) {
+        assert_near(sparse.tie.low, dense.tie.low, 1e-9);
+        assert_near(sparse.tie.high, dense.tie.high, 1e-9);
     }
 }
 
-static void test_variance__refuses_other_models(void **state) {
+/* Every model, by maximum likelihood and with a prior. */
+static void test_variance__equals_the_covariance(void **state) {
     (void)state;
-    struct by_hand hand;
-    struct tabular_variance *variance = NULL;
-    struct error err = ERROR_INIT;
+    for (int m = 0; m < 2 * TABULAR_MODEL_COUNT; m++) {
+        SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
+        SCOPED(tabular_fit) struct tabular_fit fit = TABULAR_FIT_INIT;
+        struct tabular_options options = TABULAR_OPTIONS_DEFAULT;
+        struct rng rng = rng_stream(12, RNG_TEST, m, 0);
+        struct error err = ERROR_INIT;
+        options.model = (enum tabular_model)(m % TABULAR_MODEL_COUNT);
+        bool has_ties = options.model != TABULAR_BRADLEY_TERRY && options.model != TABULAR_CROWD_BT;
+        options.ties = has_ties ? TABULAR_TIES_REFUSE : TABULAR_TIES_HALF;
+        options.position_effect = options.model != TABULAR_PLACKETT_LUCE && m % 2 == 0;
+        options.estimator =
+            m < TABULAR_MODEL_COUNT ? TABULAR_MAXIMUM_LIKELIHOOD : TABULAR_MAXIMUM_POSTERIOR;
+        comparison_sample_init(&set, 9);
+        add_random(&set, &rng, 9);
+        for (int64_t c = 0; c < set.count; c++) {
+            set.annotators[c] = (int32_t)(c % 3);
+        }
+        set.annotator_count = 3;
+        assert_ok(tabular_fit_run(&set, &options, &fit, &err), &err);
+        check_variance(&set, &fit);
+    }
+}
+
+/* A comparison more, or a judge, and the fit is not of this set. */
+static void test_variance__refuses_another_set(void **state) {
+    (void)state;
     SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
-    comparison_sample_init(&set, 3);
-    make(&hand, TABULAR_CROWD_BT, 1.0, NULL, 0.0);
-    assert_fails(tabular_variance_open(&set, &hand.fit, &variance, &err), ERR_CONFIG,
-                 "not 'crowd-bt'", &err);
-    make(&hand, TABULAR_BRADLEY_TERRY, 1.0, NULL, 0.0);
-    assert_fails(tabular_variance_open(&set, &hand.fit, &variance, &err), ERR_DATA,
-                 "a fit of 2 items, and comparisons of 3", &err);
+    SCOPED(tabular_fit) struct tabular_fit fit = TABULAR_FIT_INIT;
+    struct tabular_variance *variance = NULL;
+    struct tabular_options options = TABULAR_OPTIONS_DEFAULT;
+    struct rng rng = rng_stream(14, RNG_TEST, 0, 0);
+    struct error err = ERROR_INIT;
+    options.ties = TABULAR_TIES_DROP;
+    comparison_sample_init(&set, 4);
+    add_random(&set, &rng, 4);
+    assert_ok(tabular_fit_run(&set, &options, &fit, &err), &err);
+    comparison_sample_win(&set, 0, 1);
+    assert_fails(tabular_variance_open(&set, &fit, &variance, &err), ERR_DATA,
+                 "the comparisons are not those of the fit", &err);
+    set.item_count = 3;
+    assert_fails(tabular_variance_open(&set, &fit, &variance, &err), ERR_DATA,
+                 "a fit of 4 items, and comparisons of 3", &err);
+    fit.item_count = 3;
+    fit.options.model = TABULAR_CROWD_BT;
+    fit.annotator_count = 1;
+    assert_fails(tabular_variance_open(&set, &fit, &variance, &err), ERR_DATA,
+                 "a fit of 1 annotators, and comparisons by 0", &err);
+    fit.item_count = 4;
     assert_null(variance);
 }
 
@@ -267,7 +287,7 @@ static enum err_code open_and_ask(void *context, struct error *err) {
     struct tabular_spread spread;
     double error = 0.0;
     TRY(tabular_variance_spread(variance, &question, &spread, err));
-    return tabular_variance_items(variance, (int64_t[]){1}, 1, &error, err);
+    return tabular_variance_item(variance, 1, &error, err);
 }
 
 static void test_variance__every_allocation_may_fail(void **state) {
@@ -293,7 +313,7 @@ int main(void) {
         cmocka_unit_test(test_predict__interval_by_hand),
         cmocka_unit_test(test_predict__intervals_with_ties_and_position),
         cmocka_unit_test(test_variance__equals_the_covariance),
-        cmocka_unit_test(test_variance__refuses_other_models),
+        cmocka_unit_test(test_variance__refuses_another_set),
         cmocka_unit_test(test_variance__every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

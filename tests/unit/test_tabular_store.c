@@ -192,6 +192,68 @@ static void test_store__keeps_items_that_are_origins(void **state) {
     assert_int_equal(item, 1);
 }
 
+static void check_same_set(const struct comparison_set *read, const struct comparison_set *set) {
+    assert_int_equal(read->item_count, set->item_count);
+    assert_int_equal(read->count, set->count);
+    for (int64_t m = 0; m < set->starts[set->count]; m++) {
+        assert_int_equal(read->items[m], set->items[m]);
+        assert_int_equal(read->ranks[m], set->ranks[m]);
+    }
+}
+
+static void test_load_set__reads_what_the_fit_was_made_from(void **state) {
+    struct error err = ERROR_INIT;
+    const struct comparison_set_options reads[] = {
+        {.population = "tasters"},
+        {.items = COMPARISON_ITEMS_ORIGINS},
+        {.one_split = true, .split = SPLIT_TRAIN},
+    };
+    for (size_t k = 0; k < sizeof reads / sizeof *reads; k++) {
+        SCOPED(fixture) struct fixture f;
+        SCOPED(tabular_stored) struct tabular_stored stored = TABULAR_STORED_INIT;
+        SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
+        char file[16];
+        (void)snprintf(file, sizeof file, "set%zu.db", k);
+        fixture_init(&f, scratch_path(*state, file), TABULAR_BRADLEY_TERRY);
+        comparison_set_deinit(&f.set);
+        tabular_fit_deinit(&f.fit);
+        f.read = reads[k];
+        assert_ok(comparison_set_load(f.db, &f.read, &f.set, &err), &err);
+        struct tabular_options options = TABULAR_OPTIONS_DEFAULT;
+        options.estimator = TABULAR_MAXIMUM_POSTERIOR;
+        assert_ok(tabular_fit_run(&f.set, &options, &f.fit, &err), &err);
+        assert_ok(save(&f, "tea", false, &err), &err);
+        assert_ok(tabular_store_load(f.db, "tea", &stored, &err), &err);
+        assert_ok(tabular_stored_load_set(f.db, &stored, &set, &err), &err);
+        check_same_set(&set, &f.set);
+    }
+}
+
+static enum err_code load_set(void *context, struct error *err) {
+    const struct fixture *f = context;
+    SCOPED(tabular_stored) struct tabular_stored stored = TABULAR_STORED_INIT;
+    SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
+    TRY(tabular_store_load(f->db, "tea", &stored, err));
+    return tabular_stored_load_set(f->db, &stored, &set, err);
+}
+
+static void test_load_set__refuses_a_log_that_has_changed(void **state) {
+    struct error err = ERROR_INIT;
+    SCOPED(fixture) struct fixture f;
+    fixture_init(&f, scratch_path(*state, "changed.db"), TABULAR_BRADLEY_TERRY);
+    assert_ok(save(&f, "tea", false, &err), &err);
+    assert_ok(load_set(&f, &err), &err);
+    static const char *const deletions[] = {"DELETE FROM comparison_item WHERE comparison_id = 1",
+                                            "DELETE FROM comparison WHERE id = 1"};
+    for (int d = 0; d < 2; d++) {
+        SCOPED(db_stmt) struct db_stmt *stmt = NULL;
+        assert_ok(db_stmt_open(f.db, deletions[d], &stmt, &err), &err);
+        assert_ok(db_stmt_run(stmt, &err), &err);
+    }
+    assert_fails(load_set(&f, &err), ERR_DATA,
+                 "the preferences have changed since fit 'tea' was made", &err);
+}
+
 /* ---- names ---- */
 
 static void test_save__does_not_replace_unless_asked(void **state) {
@@ -400,6 +462,8 @@ static enum err_code load(void *context, struct error *err) {
     TRY(open_quickly(context, &db, err));
     SCOPED(tabular_stored) struct tabular_stored stored = TABULAR_STORED_INIT;
     TRY(tabular_store_load(db, "one", &stored, err));
+    SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
+    TRY(tabular_stored_load_set(db, &stored, &set, err));
     SCOPED(reward) struct reward *reward = NULL;
     return reward_tabular_open(db, "one", &reward, err);
 }
@@ -419,6 +483,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(test_store__gives_back_every_model),
         SCRATCH_TEST(test_store__keeps_items_that_are_origins),
+        SCRATCH_TEST(test_load_set__reads_what_the_fit_was_made_from),
+        SCRATCH_TEST(test_load_set__refuses_a_log_that_has_changed),
         SCRATCH_TEST(test_save__does_not_replace_unless_asked),
         SCRATCH_TEST(test_save__refuses_names_that_cannot_be_typed),
         SCRATCH_TEST(test_load__says_which_fits_there_are),
