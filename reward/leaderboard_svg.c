@@ -41,29 +41,30 @@ static const char style[] =
 
 /* ---- text ---- */
 
+/* Controls, which XML does not allow, become spaces. */
 static void add_escaped(struct strbuf *out, const char *text) {
-    for (const char *c = text; *c; c++) {
-        switch (*c) {
-        case '&':
-            strbuf_add(out, "&amp;");
-            break;
-        case '<':
-            strbuf_add(out, "&lt;");
-            break;
-        case '>':
-            strbuf_add(out, "&gt;");
-            break;
-        case '"':
-            strbuf_add(out, "&quot;");
-            break;
-        default:
-            strbuf_add_char(out, *c);
+    size_t bytes = strlen(text);
+    for (size_t at = 0; at < bytes;) {
+        uint32_t code_point = 0;
+        size_t length = utf8_decode(text + at, bytes - at, &code_point);
+        const char *entity = text[at] == '&'   ? "&amp;"
+                             : text[at] == '<' ? "&lt;"
+                             : text[at] == '>' ? "&gt;"
+                             : text[at] == '"' ? "&quot;"
+                                               : NULL;
+        if (length == 0 || utf8_is_control(code_point)) {
+            strbuf_add_char(out, ' ');
+        } else if (entity) {
+            strbuf_add(out, entity);
+        } else {
+            strbuf_add_bytes(out, text + at, length);
         }
+        at += length > 0 ? length : 1;
     }
 }
 
 /* `name` cut to NAME_COLUMNS code points, the last an ellipsis if anything is missing; returns how
- * many. Controls, which XML does not allow, become spaces. */
+ * many. */
 static int64_t shorten(const char *name, char out[NAME_BYTES]) {
     size_t used = 0, bytes = strlen(name), at = 0;
     int64_t columns = 0;
@@ -73,8 +74,6 @@ static int64_t shorten(const char *name, char out[NAME_BYTES]) {
         if (columns == NAME_COLUMNS - 1 && at + length < bytes) {
             memcpy(out + used, "\xE2\x80\xA6", 3); /* ellipsis */
             used += 3;
-        } else if (utf8_is_control(code_point)) {
-            out[used++] = ' ';
         } else {
             memcpy(out + used, name + at, length);
             used += length;

@@ -32,7 +32,7 @@ static inline void target_scoped_end(struct target *target) {
 }
 
 static enum err_code flush(struct target *target, struct error *err) {
-    TRY(output_text(target->run->output, &target->chunk, err));
+    TRY(output_rows(target->run->output, &target->chunk, err));
     strbuf_reset(&target->chunk);
     return ERR_OK;
 }
@@ -58,7 +58,7 @@ static enum err_code report(struct target *target, const struct export_summary *
         strbuf_addf(text, "wrote %" PRId64 " rows to ", summary->rows);
         output_add_visible_text(text, target->path);
         strbuf_add_char(text, '\n');
-        return flush(target, err);
+        return output_text(target->run->output, text, err);
     }
     struct json_writer w = JSON_WRITER_INIT(text, JSON_INDENTED);
     json_write_object_begin(&w);
@@ -68,7 +68,7 @@ static enum err_code report(struct target *target, const struct export_summary *
     json_write_object_end(&w);
     TRY(json_writer_finish(&w, err));
     strbuf_add_char(text, '\n');
-    return flush(target, err);
+    return output_text(target->run->output, text, err);
 }
 
 static enum err_code finish(struct target *target, const struct export_summary *summary,
@@ -255,7 +255,9 @@ const struct command cmd_export = {
         "prompts, each in the order in which they came; as a table, the comparisons. Ties and "
         "rankings are JSON rows of accord's own: --kind pairs leaves them out.\n\n"
         "Importing JSON lines that were exported gives the same log again. A table says less: of "
-        "two texts the first is taken to have been shown first.",
+        "two texts the first is taken to have been shown first. Its cells hold the texts as they "
+        "are, so that they can be read back: a spreadsheet should import them as text, since it "
+        "runs those that begin with = + - or @.",
     .options = options,
     .positionals = positionals,
     .examples = examples,

@@ -177,8 +177,9 @@ static enum err_code make_name(const struct request *request, const struct tabul
                                bool by_population, char **out_name, struct error *err) {
     SCOPED(strbuf) struct strbuf name = STRBUF_INIT(4 * TABULAR_NAME_BYTES_MAX);
     strbuf_add(&name, request->name ? request->name : tabular_model_name(options->model));
-    if (by_population) {
-        strbuf_addf(&name, "/%s", request->read.population);
+    if (by_population) { /* which may hold what the name of a fit may not */
+        strbuf_add_char(&name, '/');
+        output_add_visible_text(&name, request->read.population);
     }
     TRY(strbuf_check(&name, "name of a fit", err));
     *out_name = strbuf_detach(&name);

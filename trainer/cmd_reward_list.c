@@ -4,12 +4,16 @@
 #include "base/scoped.h"
 #include "base/strbuf.h"
 #include "base/text_wrap.h"
+#include "base/utf8.h"
 #include "data/project.h"
 #include "reward/tabular_store.h"
 #include "trainer/cmd_reward.h"
 #include "trainer/run.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+#define NAME_BYTES (4 * TABULAR_NAME_BYTES_MAX)
 
 /* The number of comparisons that it was fitted to; -1 where that is not said. */
 static int64_t comparisons_of(const struct tabular_summary *fit) {
@@ -22,10 +26,16 @@ static int64_t comparisons_of(const struct tabular_summary *fit) {
     return read ? count : -1;
 }
 
+/* Fits are stored under printable names, but the file may come from elsewhere. */
+static const char *visible(const char *name, char out[NAME_BYTES]) {
+    return utf8_visible(name, strlen(name), out, NAME_BYTES);
+}
+
 static int64_t name_columns(const struct tabular_list *list) {
     int64_t columns = 4;
+    char name[NAME_BYTES];
     for (int64_t f = 0; f < list->count; f++) {
-        int64_t wide = text_wrap_columns(list->fits[f].name);
+        int64_t wide = text_wrap_columns(visible(list->fits[f].name, name));
         columns = wide > columns ? wide : columns;
     }
     return columns;
@@ -41,10 +51,12 @@ static void write_text(const struct tabular_list *list, struct strbuf *out) {
                 "comparisons", "made");
     for (int64_t f = 0; f < list->count; f++) {
         const struct tabular_summary *fit = &list->fits[f];
-        strbuf_add(out, fit->name);
-        strbuf_add_repeated(out, ' ', (size_t)(columns - text_wrap_columns(fit->name)));
-        strbuf_addf(out, "  %-14s  %9" PRId64 "  %11" PRId64 "  %s\n", fit->model, fit->item_count,
-                    comparisons_of(fit), clock_utc_text(fit->created_at_ms * CLOCK_NS_PER_MS).text);
+        char name[NAME_BYTES], model[NAME_BYTES];
+        strbuf_add(out, visible(fit->name, name));
+        strbuf_add_repeated(out, ' ', (size_t)(columns - text_wrap_columns(name)));
+        strbuf_addf(out, "  %-14s  %9" PRId64 "  %11" PRId64 "  %s\n", visible(fit->model, model),
+                    fit->item_count, comparisons_of(fit),
+                    clock_utc_text(fit->created_at_ms * CLOCK_NS_PER_MS).text);
     }
 }
 

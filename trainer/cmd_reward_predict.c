@@ -61,7 +61,9 @@ static void write_text(const struct answer *answer, struct strbuf *out) {
     int64_t right = text_wrap_columns(strbuf_text(&loses));
     int64_t columns = left > right ? left : right;
     const struct tabular_prediction *p = &answer->prediction;
-    strbuf_addf(out, "fit %s\n\n", answer->stored->name);
+    strbuf_add(out, "fit ");
+    output_add_visible_text(out, answer->stored->name);
+    strbuf_add(out, "\n\n");
     add_share(out, strbuf_text(&wins), columns, &p->win);
     if (has_ties(answer)) {
         add_share(out, "a tie", columns, &p->tie);

@@ -2,6 +2,7 @@
 #include "base/file_atomic.h"
 #include "base/json_writer.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "base/scoped.h"
 #include "base/strbuf.h"
 #include "base/text_wrap.h"
@@ -40,7 +41,7 @@ struct page {
     int64_t top;
     char **names;          /* [board rows]; NULL for rows that are not shown */
     bool has_top;          /* it was asked for */
-    const char *reference; /* NULL: none */
+    const char *reference; /* its name as those of rows; NULL: none */
     const struct reward_errors *errors;
     bool bold;
 };
@@ -68,12 +69,16 @@ static bool is_shown(const struct page *page, int64_t row, int64_t *io_group, in
     return in_groups && *io_place <= page->top;
 }
 
+static int64_t name_bytes(enum format format) {
+    return format == FORMAT_TEXT ? NAME_BYTES_TEXT : NAME_BYTES_DATA;
+}
+
 static enum err_code read_names(struct page *page, struct error *err) {
     page->names = mem_array_zero((size_t)page->board->count, sizeof *page->names);
     if (!page->names) {
         return err_oom(err, "names of items");
     }
-    int64_t bytes_max = page->format == FORMAT_TEXT ? NAME_BYTES_TEXT : NAME_BYTES_DATA;
+    int64_t bytes_max = name_bytes(page->format);
     int64_t group = 0, place = 0;
     for (int64_t r = 0; r < page->board->count; r++) {
         if (is_shown(page, r, &group, &place)) {
@@ -153,7 +158,9 @@ static void format_title(const struct page *page, char out[TITLE_BYTES]) {
     bool has_suffix = bytes > 3 && strcmp(name + bytes - 3, ".db") == 0;
     char shown[TITLE_BYTES / 2];
     utf8_visible(name, has_suffix ? bytes - 3 : bytes, shown, sizeof shown);
-    (void)snprintf(out, TITLE_BYTES, "%s: %s", shown, page->stored->name);
+    char fit[TITLE_BYTES / 2 - 2];
+    utf8_visible(page->stored->name, strlen(page->stored->name), fit, sizeof fit);
+    (void)snprintf(out, TITLE_BYTES, "%s: %s", shown, fit);
 }
 
 /* ---- text ---- */
@@ -231,9 +238,7 @@ static void add_closing(const struct page *page, int64_t left_out, struct strbuf
     }
     strbuf_add(out, "Rewards are in nats; ");
     if (page->reference) {
-        strbuf_add(out, "that of '");
-        output_add_visible_text(out, page->reference);
-        strbuf_add(out, "' is 0");
+        strbuf_addf(out, "that of '%s' is 0", page->reference);
     } else {
         strbuf_addf(out, "the mean of %s is 0",
                     page->board->group_count == 1 ? "all" : "each prompt");
@@ -268,19 +273,21 @@ static enum err_code write_text(const struct page *page, struct strbuf *out, str
 
 /* ---- CSV ---- */
 
+/* Whether a spreadsheet would take it for a formula and run it: not so a number. */
+static bool is_formula(const char *text) {
+    double unused = 0.0;
+    return text[0] && strchr("=+-@", text[0]) &&
+           !number_parse_f64(text[0] == '+' ? text + 1 : text, &unused);
+}
+
 static void add_cell(struct strbuf *out, const char *text) {
-    if (!strpbrk(text, ",\"\r\n")) {
-        strbuf_add(out, text);
-        return;
-    }
-    strbuf_add_char(out, '"');
+    const char *quote = strpbrk(text, ",\"\r\n") ? "\"" : "";
+    strbuf_addf(out, "%s%s", quote, is_formula(text) ? "'" : "");
     for (const char *c = text; *c; c++) {
-        strbuf_add(out, *c == '"' ? "\"\"" : "");
-        if (*c != '"') {
-            strbuf_add_char(out, *c);
-        }
+        strbuf_add(out, *c == '"' ? "\"" : ""); /* a quote twice */
+        strbuf_add_char(out, *c);
     }
-    strbuf_add_char(out, '"');
+    strbuf_add(out, quote);
 }
 
 static void add_number(struct strbuf *out, double value) {
@@ -477,9 +484,12 @@ static enum err_code rank_run(struct run *run, const struct command_args *args, 
     TRY(tabular_store_load(db, command_args_text(args, "fit"), &stored, err));
     struct leaderboard_options options = {.confidence = command_args_real(args, "confidence"),
                                           .reference = LEADERBOARD_NO_REFERENCE};
-    const char *reference = command_args_text(args, "reference");
-    if (reference) {
-        TRY(tabular_stored_find_item(db, &stored, reference, &options.reference, err));
+    SCOPED(mem) char *reference = NULL;
+    if (command_args_has(args, "reference")) {
+        TRY(tabular_stored_find_item(db, &stored, command_args_text(args, "reference"),
+                                     &options.reference, err));
+        TRY(tabular_stored_item_text(db, &stored, options.reference, name_bytes(format), &reference,
+                                     err));
     }
     SCOPED(leaderboard) struct leaderboard board = LEADERBOARD_INIT;
     TRY(leaderboard_make(&stored, &options, &board, err));
@@ -567,7 +577,9 @@ const struct command cmd_reward_rank = {
         "of "
         "the difference of two rewards leaves out zero. Each pair is judged on its own.\n\n"
         "A fit of more than 2,000 items keeps no covariance: the intervals of the rows shown are "
-        "computed from its comparisons, without --top at most 1,000 of them.",
+        "computed from its comparisons, without --top at most 1,000 of them.\n\n"
+        "In CSV a name that begins with = + - or @ and is no number has a ' put before it, as "
+        "spreadsheets have it: they would run it as a formula.",
     .options = options,
     .positionals = positionals,
     .examples = examples,

@@ -67,10 +67,36 @@ struct output output_make(bool json) {
     return (struct output){.json = json, .bold = !plain && isatty(STDOUT_FILENO)};
 }
 
+enum err_code output_rows(struct output *output, const struct strbuf *rows, struct error *err) {
+    TRY(strbuf_check(rows, "output", err));
+    output->printed = true;
+    return file_write(STDOUT_FILENO, "standard output", strbuf_text(rows), rows->length, err);
+}
+
+/* JSON itself escapes controls below a space; what is left of them stands in strings, where the
+ * escape means the same. */
+static void add_json_visible(struct strbuf *out, const struct strbuf *json) {
+    const char *bytes = strbuf_text(json);
+    for (size_t at = 0; at < json->length;) {
+        uint32_t code_point = 0;
+        size_t length = utf8_decode(bytes + at, json->length - at, &code_point);
+        if (code_point >= 0x7F && utf8_is_control(code_point)) {
+            strbuf_addf(out, "\\u%04x", (unsigned)code_point);
+        } else {
+            strbuf_add_bytes(out, bytes + at, length > 0 ? length : 1);
+        }
+        at += length > 0 ? length : 1;
+    }
+}
+
 enum err_code output_text(struct output *output, const struct strbuf *text, struct error *err) {
     TRY(strbuf_check(text, "output", err));
-    output->printed = true;
-    return file_write(STDOUT_FILENO, "standard output", strbuf_text(text), text->length, err);
+    if (!output->json) {
+        return output_rows(output, text, err);
+    }
+    SCOPED(strbuf) struct strbuf visible = STRBUF_INIT(3 * OUTPUT_BYTES_MAX);
+    add_json_visible(&visible, text);
+    return output_rows(output, &visible, err);
 }
 
 enum err_code output_document(struct output *output, const struct strbuf *text, struct error *err) {

@@ -32,8 +32,13 @@ struct output {
 /* Bold if standard output is a terminal that can, and NO_COLOR (no-color.org) is not set. */
 struct output output_make(bool json);
 
-/* Writes a finished text, checking the buffer first. */
+/* Writes a finished text, checking the buffer first. Of JSON, what would steer a terminal (C1, DEL,
+ * text direction) is escaped. */
 ERR_NODISCARD enum err_code output_text(struct output *output, const struct strbuf *text,
+                                        struct error *err);
+
+/* Writes rows of data, such as an export's, as they are. */
+ERR_NODISCARD enum err_code output_rows(struct output *output, const struct strbuf *rows,
                                         struct error *err);
 
 /* As output_text for a text that is no JSON: with JSON, as {"text": "..."}. */

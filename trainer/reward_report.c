@@ -175,7 +175,9 @@ static void add_opening(const struct reward_report_fit *f, struct strbuf *out) {
     }
     strbuf_add_char(out, '\n');
     if (f->why_model) {
-        strbuf_addf(out, "(this model because %s; --model takes another)\n", f->why_model);
+        strbuf_add(out, "(this model because ");
+        output_add_visible_text(out, f->why_model);
+        strbuf_add(out, "; --model takes another)\n");
     }
     strbuf_add_char(out, '\n');
 }
@@ -224,7 +226,8 @@ static void add_parameter_words(const char *name, struct strbuf *out) {
 static void add_parameters(const struct tabular_fit *fit, struct strbuf *out) {
     for (int64_t p = 0; p < fit->parameter_count; p++) {
         const struct tabular_parameter *parameter = &fit->parameters[p];
-        add_label(out, parameter->name);
+        char name[UTF8_EXCERPT_BYTES];
+        add_label(out, utf8_excerpt(parameter->name, strlen(parameter->name), name));
         strbuf_addf(out, "%.4f", parameter->value);
         if (!isnan(parameter->std_error)) {
             strbuf_addf(out, " +- %.4f", parameter->std_error);
