@@ -1,6 +1,5 @@
 /* cmd_backup.c - accord backup: a copy of the project file, taken while others use it. */
 #include "base/file.h"
-#include "base/interrupt.h"
 #include "base/json_writer.h"
 #include "base/scoped.h"
 #include "data/project.h"
@@ -27,8 +26,8 @@ static enum err_code print(struct run *run, const char *path, const char *copy, 
     return output_text(run->output, &text, err);
 }
 
-static enum err_code copy_project(struct run *run, const struct command_args *args,
-                                  struct error *err) {
+static enum err_code backup_run(struct run *run, const struct command_args *args,
+                                struct error *err) {
     const char *path = args->positionals[0];
     const char *copy = args->positionals[1];
     TRY(project_check_path(copy, err));
@@ -41,12 +40,6 @@ static enum err_code copy_project(struct run *run, const struct command_args *ar
     log_info(run->log, "backup", "copying '%s'", path);
     TRY(db_copy(db, copy, err));
     return print(run, path, copy, err);
-}
-
-static enum err_code backup_run(struct run *run, const struct command_args *args,
-                                struct error *err) {
-    TRY(interrupt_install("stopping; a copy is whole or not there; again to stop at once\n", err));
-    return interrupt_end(copy_project(run, args, err));
 }
 
 static const struct command_positional positionals[] = {
@@ -76,4 +69,5 @@ const struct command cmd_backup = {
     .positionals = positionals,
     .examples = examples,
     .function = backup_run,
+    .interrupt_notice = "stopping; a copy is whole or not there; again to stop at once\n",
 };

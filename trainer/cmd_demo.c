@@ -40,4 +40,5 @@ const struct command cmd_demo = {
     .options = options,
     .examples = examples,
     .lm_function = "demo",
+    .interrupt_notice = "stopping after this step; again to stop at once\n",
 };

@@ -168,7 +168,7 @@ static enum err_code export_to(struct target *target, struct db *db, bool works,
     return ERR_OK;
 }
 
-static enum err_code export_all(struct run *run, const struct command_args *args,
+static enum err_code export_run(struct run *run, const struct command_args *args,
                                 struct error *err) {
     const char *kind = command_args_text(args, "kind");
     bool works = kind && strcmp(kind, KIND_WORKS) == 0;
@@ -190,12 +190,6 @@ static enum err_code export_all(struct run *run, const struct command_args *args
     }
     run_progress_open(run, "export", "rows", PROGRESS_TOTAL_UNKNOWN, &target.progress);
     return export_to(&target, db, works, &options, err);
-}
-
-static enum err_code export_run(struct run *run, const struct command_args *args,
-                                struct error *err) {
-    TRY(interrupt_install("stopping, and writing no more; again to stop at once\n", err));
-    return interrupt_end(export_all(run, args, err));
 }
 
 /* ---- table ---- */
@@ -262,4 +256,5 @@ const struct command cmd_export = {
     .positionals = positionals,
     .examples = examples,
     .function = export_run,
+    .interrupt_notice = "stopping, and writing no more; again to stop at once\n",
 };

@@ -1,5 +1,4 @@
 /* cmd_import.c - accord import: preferences, works and their owners, into the project file. */
-#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "data/import.h"
@@ -121,7 +120,7 @@ static enum err_code print(struct run *run, const struct import_print *page, str
     return output_text(run->output, &text, err);
 }
 
-static enum err_code import_all(struct run *run, const struct command_args *args,
+static enum err_code import_run(struct run *run, const struct command_args *args,
                                 struct error *err) {
     SCOPED(mapping) struct mapping mapping = {.count = 0};
     TRY(read_mapping(args, &mapping, err));
@@ -156,13 +155,6 @@ static enum err_code import_all(struct run *run, const struct command_args *args
         .seconds = (double)(clock_monotonic_ns(&run->clock) - start_ns) * 1e-9,
     };
     return print(run, &page, err);
-}
-
-static enum err_code import_run(struct run *run, const struct command_args *args,
-                                struct error *err) {
-    TRY(interrupt_install(
-        "stopping; an import is kept whole or not at all; again to stop at once\n", err));
-    return interrupt_end(import_all(run, args, err));
 }
 
 /* ---- table ---- */
@@ -274,4 +266,5 @@ const struct command cmd_import = {
     .lists = lists,
     .examples = examples,
     .function = import_run,
+    .interrupt_notice = "stopping; an import is kept whole or not at all; again to stop at once\n",
 };

@@ -233,4 +233,5 @@ const struct command cmd_reward_baseline = {
     .positionals = positionals,
     .examples = examples,
     .function = baseline_command,
+    .interrupt_notice = "stopping; again to stop at once\n",
 };

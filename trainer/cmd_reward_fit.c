@@ -1,4 +1,5 @@
 /* cmd_reward_fit.c - accord reward fit: rewards from comparisons, into the project file. */
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/strbuf.h"
@@ -21,6 +22,7 @@ struct request {
     const char *name; /* NULL: that of the model */
     bool replace;
     int64_t now_ms;
+    struct log *log;
 };
 
 /* ---- the command line ---- */
@@ -70,6 +72,7 @@ static enum err_code read_request(const struct run *run, const struct command_ar
     };
     request->name = command_args_text(args, "name");
     request->replace = command_args_has(args, "replace");
+    request->log = run->log;
     request->now_ms = clock_wall_ns(&run->clock) / CLOCK_NS_PER_MS;
     if (command_args_has(args, "by-population") && request->read.population) {
         return err_set(err, ERR_USAGE, "--population fits one, --by-population each: choose");
@@ -237,12 +240,19 @@ static enum err_code name_one(struct db *db, const struct request *request, bool
     return tabular_store_check_name(db, job->name, request->replace, err);
 }
 
+static enum err_code run_one(const struct request *request, const struct tabular_options *options,
+                             struct job *job, struct error *err) {
+    log_info(request->log, "reward", "fitting '%s' to %" PRId64 " comparisons of %" PRId64 " items",
+             job->name, job->set.count, job->set.item_count);
+    return tabular_fit_run(&job->set, options, &job->fit, err);
+}
+
 static enum err_code fit_one(struct db *db, const struct request *request, struct job *job,
                              struct error *err) {
     struct tabular_options options = request->model;
     TRY(load_one(db, request, job, err));
     TRY(name_one(db, request, false, &options, job, err));
-    return tabular_fit_run(&job->set, &options, &job->fit, err);
+    return run_one(request, &options, job, err);
 }
 
 /* Whether the data are why there is no fit, so that those of other populations may have one. */
@@ -257,7 +267,7 @@ static enum err_code try_population(struct db *db, const struct request *request
     enum err_code code = load_one(db, request, job, out_why);
     if (code == ERR_OK) {
         TRY(name_one(db, request, true, &options, job, err));
-        code = tabular_fit_run(&job->set, &options, &job->fit, out_why);
+        code = run_one(request, &options, job, out_why);
     }
     return code == ERR_OK || is_of_data(code) ? ERR_OK : err_set(err, code, "%s", out_why->msg);
 }
@@ -349,6 +359,9 @@ static enum err_code store_all(struct run *run, const char *path, const struct r
         const struct job *job = &jobs->jobs[j];
         jobs->reports[j] =
             (struct reward_report_fit){job->name, job->population, job->why_model, &job->fit};
+    }
+    if (interrupt_requested()) {
+        return err_set(err, ERR_INTERRUPTED, "interrupted before the fit was stored");
     }
     return db_tx_commit(&tx, err);
 }
@@ -497,4 +510,5 @@ const struct command cmd_reward_fit = {
     .positionals = positionals,
     .examples = examples,
     .function = fit_run,
+    .interrupt_notice = "stopping, and storing nothing; again to stop at once\n",
 };

@@ -226,4 +226,5 @@ const struct command cmd_reward_predict = {
     .positionals = positionals,
     .examples = examples,
     .function = predict_run,
+    .interrupt_notice = "stopping; again to stop at once\n",
 };

@@ -584,4 +584,5 @@ const struct command cmd_reward_rank = {
     .positionals = positionals,
     .examples = examples,
     .function = rank_run,
+    .interrupt_notice = "stopping; again to stop at once\n",
 };

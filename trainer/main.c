@@ -1,5 +1,6 @@
 /* main.c - the program: from the command line to a command, and from its error to an exit status.
  */
+#include "base/interrupt.h"
 #include "base/scoped.h"
 #include "trainer/command_help.h"
 #include "trainer/command_parse.h"
@@ -69,6 +70,15 @@ static enum err_code find_function(const struct command *command, command_functi
     return ERR_OK;
 }
 
+static enum err_code call(const struct command *command, command_function function, struct run *run,
+                          const struct command_args *args, struct error *err) {
+    if (!command->interrupt_notice) {
+        return function(run, args, err);
+    }
+    TRY(interrupt_install(command->interrupt_notice, err));
+    return interrupt_end(function(run, args, err));
+}
+
 static enum err_code run_command(struct output *output, const struct command_args *args,
                                  struct error *err) {
     const struct command *command = command_path_leaf(&args->path);
@@ -81,7 +91,7 @@ static enum err_code run_command(struct output *output, const struct command_arg
     TRY(run_init(&run, output, args, err));
     command_function function = NULL;
     TRY(find_function(command, &function, err));
-    return function(&run, args, err);
+    return call(command, function, &run, args, err);
 }
 
 static enum err_code parse_and_run(struct output *output, int argc, char **argv,

@@ -121,6 +121,7 @@ static enum err_code step_once(const struct demo *demo, int64_t step, struct tt_
 static enum err_code fit(struct run *run, const struct demo *demo, struct tt_params *params,
                          const struct demo_world *world, struct error *err) {
     const struct tt_adamw_config config = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+    log_debug(run->log, "demo", "fitting");
     SCOPED(tt_adamw) struct tt_adamw *adamw = NULL;
     TRY(tt_adamw_new(params, &config, &adamw, err));
     SCOPED(progress) struct progress progress;
@@ -135,14 +136,6 @@ static enum err_code fit(struct run *run, const struct demo *demo, struct tt_par
     }
     progress_finish(&progress);
     return ERR_OK;
-}
-
-static enum err_code fit_interruptibly(struct run *run, const struct demo *demo,
-                                       struct tt_params *params, const struct demo_world *world,
-                                       struct error *err) {
-    TRY(interrupt_install("stopping after this step; again to stop at once\n", err));
-    log_debug(run->log, "demo", "fitting");
-    return interrupt_end(fit(run, demo, params, world, err));
 }
 
 /* ---- what was found ---- */
@@ -256,7 +249,7 @@ enum err_code demo_run(struct run *run, const struct command_args *args, struct 
     TRY(draw_world(&demo, s, &world, err));
     SCOPED(tt_params) struct tt_params *params = NULL;
     TRY(make_params(&demo, &params, err));
-    TRY(fit_interruptibly(run, &demo, params, &world, err));
+    TRY(fit(run, &demo, params, &world, err));
     struct demo_result result;
     TRY(read_numbers(&demo, params, &world, result.numbers, err));
     result.seconds = (double)(clock_monotonic_ns(&run->clock) - start_ns) * 1e-9;
