@@ -5,6 +5,7 @@
  */
 #include "base/json_scan.h"
 
+#include "base/byte_run.h"
 #include "base/invariant.h"
 #include "base/json.h"
 #include "base/utf8.h"
@@ -174,31 +175,10 @@ static enum err_code refuse_control(const struct scanner *s, char c) {
     return refuse(s, s->at, "control character in a string; write it as '\\u%04x'", (unsigned)c);
 }
 
-#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* The high bit of each byte that is zero, and perhaps of bytes above such a one. */
-static uint64_t zero_bytes(uint64_t word) {
-    return (word - EACH_BYTE(0x01)) & ~word & EACH_BYTE(0x80);
-}
-
-size_t json_scan_plain_run(const char *bytes, size_t count) {
-    size_t run = 0;
-    uint64_t word = 0;
-    while (count - run >= sizeof word) {
-        memcpy(&word, bytes + run, sizeof word);
-        uint64_t control = (word - EACH_BYTE(0x20)) & ~word & EACH_BYTE(0x80);
-        if (control | zero_bytes(word ^ EACH_BYTE('"')) | zero_bytes(word ^ EACH_BYTE('\\'))) {
-            break;
-        }
-        run += sizeof word;
-    }
-    return run;
-}
-
 static enum err_code scan_string(struct scanner *s) {
     size_t start = s->at++;
     while (s->at < s->count) {
-        s->at += json_scan_plain_run(s->bytes + s->at, s->count - s->at);
+        s->at += byte_run_plain(s->bytes + s->at, s->count - s->at);
         if (s->at == s->count) {
             break;
         }
@@ -209,10 +189,8 @@ static enum err_code scan_string(struct scanner *s) {
         }
         if (c == '\\') {
             TRY(scan_escape(s));
-        } else if ((unsigned char)c < 0x20) {
-            return refuse_control(s, c);
         } else {
-            s->at++;
+            return refuse_control(s, c);
         }
     }
     return refuse(s, start, "string without a closing '\"'");

@@ -1,4 +1,4 @@
-/* json_scan.h - the grammar of RFC 8259, to the letter. Only json.c and json_writer.c use it.
+/* json_scan.h - the grammar of RFC 8259, to the letter. Only json.c uses it.
  *
  * Why:      cJSON 1.7.15 accepts raw control characters, numbers such as 01 and 1., and text after
  *           the value; it cuts strings at \u0000 and numbers after 63 characters. What passes this
@@ -34,9 +34,5 @@ ERR_NODISCARD enum err_code json_scan(const char *bytes, size_t count,
  * passed json_scan; `place` is where the text does. */
 struct json_place json_scan_place_of_value(const char *bytes, size_t count,
                                            const struct json_place *place, int64_t ordinal);
-
-/* Number of bytes from the start that stand for themselves in a string, neither quote, backslash
- * nor control, looked at eight at a time: may stop short. Most of a text is such runs. */
-size_t json_scan_plain_run(const char *bytes, size_t count);
 
 #endif

@@ -5,8 +5,8 @@
  */
 #include "base/json_writer.h"
 
+#include "base/byte_run.h"
 #include "base/invariant.h"
-#include "base/json_scan.h"
 #include "base/utf8.h"
 
 #include <inttypes.h>
@@ -111,10 +111,6 @@ void json_write_array_end(struct json_writer *w) {
 
 /* --- text --- */
 
-static bool needs_escape(char c) {
-    return c == '"' || c == '\\' || (unsigned char)c < 0x20;
-}
-
 static void add_escaped(struct strbuf *out, char c) {
     static const char plain[] = "\"\\\b\f\n\r\t";
     static const char letters[] = "\"\\bfnrt";
@@ -139,16 +135,14 @@ static void add_quoted(struct json_writer *w, const char *bytes, size_t count) {
         return;
     }
     strbuf_add_char(w->out, '"');
-    size_t plain_start = 0;
-    for (size_t i = json_scan_plain_run(bytes, count); i < count;
-         i += 1 + json_scan_plain_run(bytes + i + 1, count - i - 1)) {
-        if (needs_escape(bytes[i])) {
-            strbuf_add_bytes(w->out, bytes + plain_start, i - plain_start);
-            add_escaped(w->out, bytes[i]);
-            plain_start = i + 1;
+    for (size_t at = 0; at < count; at++) {
+        size_t plain = byte_run_plain(bytes + at, count - at);
+        strbuf_add_bytes(w->out, bytes + at, plain);
+        at += plain;
+        if (at < count) {
+            add_escaped(w->out, bytes[at]);
         }
     }
-    strbuf_add_bytes(w->out, bytes + plain_start, count - plain_start);
     strbuf_add_char(w->out, '"');
 }
 

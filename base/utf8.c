@@ -1,11 +1,11 @@
 /* utf8.c - see utf8.h. */
 #include "base/utf8.h"
 
+#include "base/byte_run.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#define HIGH_BITS UINT64_C(0x8080808080808080)
 
 /* Rows of table 3-7 by lead byte: length, and the range that the second byte must lie in. All
  * overlong forms, surrogates and values too large are excluded there; the further bytes are always
@@ -52,24 +52,10 @@ static size_t sequence_length(const unsigned char *bytes, size_t count) {
     return lead.length;
 }
 
-/* Number of bytes from the start that are ASCII, counted eight at a time: may stop short. */
-static size_t ascii_run(const char *bytes, size_t count) {
-    size_t run = 0;
-    uint64_t word = 0;
-    while (count - run >= sizeof word) {
-        memcpy(&word, bytes + run, sizeof word);
-        if (word & HIGH_BITS) {
-            break;
-        }
-        run += sizeof word;
-    }
-    return run;
-}
-
 size_t utf8_find_invalid(const char *bytes, size_t count) {
     size_t at = 0;
     while (at < count) {
-        at += ascii_run(bytes + at, count - at);
+        at += byte_run_ascii(bytes + at, count - at);
         if (at == count) {
             break;
         }
