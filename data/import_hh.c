@@ -14,7 +14,6 @@
 #include "base/utf8.h"
 #include "data/import_columns.h"
 
-#include "base/invariant.h"
 #include "data/import_format.h"
 #include "data/import_messages.h"
 
@@ -27,18 +26,22 @@
 
 static const struct {
     const char *text; /* a space may follow */
+    size_t length;
     const char *role;
 } markers[] = {
-    {"\n\nHuman:", "user"},
-    {"\n\nAssistant:", "assistant"},
+    {"\n\nHuman:", sizeof "\n\nHuman:" - 1, "user"},
+    {"\n\nAssistant:", sizeof "\n\nAssistant:" - 1, "assistant"},
 };
 
 #define MARKER_COUNT (sizeof markers / sizeof markers[0])
 
+/* Most transcripts have no more. */
+#define TURNS_USUAL 16
+
 /* The role of the turn that begins at `at`, and where its content does; NULL if none begins. */
 static const char *turn_begins(const char *at, const char **out_content) {
     for (size_t m = 0; m < MARKER_COUNT; m++) {
-        size_t length = strlen(markers[m].text);
+        size_t length = markers[m].length;
         if (strncmp(at, markers[m].text, length) == 0) {
             *out_content = at + length + (at[length] == ' ');
             return markers[m].role;
@@ -47,21 +50,31 @@ static const char *turn_begins(const char *at, const char **out_content) {
     return NULL;
 }
 
-/* The next turn from `at` on, or the end of the text. */
-static const char *find_turn(const char *at) {
-    const char *content = NULL;
-    while (at && !turn_begins(at, &content)) {
-        at = strstr(at + (at[0] == '\n'), "\n\n");
+/* Where the content that begins at `at` ends: at the next turn, whose role and content these are,
+ * or with the text, and then the role is NULL. */
+static const char *find_turn(const char *at, const char **out_role, const char **out_content) {
+    const char *gap = at;
+    *out_role = turn_begins(gap, out_content);
+    while (!*out_role && (gap = strstr(gap + (gap[0] == '\n'), "\n\n"))) {
+        *out_role = turn_begins(gap, out_content);
+        at = gap;
     }
-    return at;
+    return *out_role ? gap : at + strlen(at);
 }
 
-static int64_t count_turns(const char *transcript) {
+/* How many turns there are; the first `capacity` of them are written. */
+static int64_t read_turns(const char *transcript, struct message *messages, int64_t capacity) {
+    const char *role = NULL, *content = NULL;
     int64_t count = 0;
-    const char *content = NULL;
-    for (const char *at = transcript; at; at = find_turn(content)) {
-        (void)turn_begins(at, &content);
-        count++;
+    for (role = turn_begins(transcript, &content); role; count++) {
+        const char *next_role = NULL, *next_content = NULL;
+        const char *end = find_turn(content, &next_role, &next_content);
+        if (count < capacity) {
+            messages[count].role = text_span_of(role);
+            messages[count].content = (struct text_span){content, (size_t)(end - content)};
+        }
+        role = next_role;
+        content = next_content;
     }
     return count;
 }
@@ -83,22 +96,16 @@ static enum err_code read_transcript(const struct import_json_row *row,
                            "found '%s'",
                            utf8_excerpt(text, strlen(text), excerpt));
     }
-    int64_t count = count_turns(text);
+    struct message *messages = NULL;
+    TRY(import_batch_messages(batch, TURNS_USUAL, &messages, err));
+    int64_t count = read_turns(text, messages, TURNS_USUAL);
     if (count > PREFERENCE_MESSAGES_MAX) {
         return json_refuse(row->doc, node, err, "%lld turns: the limit is %d", (long long)count,
                            PREFERENCE_MESSAGES_MAX);
     }
-    struct message *messages = NULL;
-    TRY(import_batch_messages(batch, count, &messages, err));
-    const char *at = text;
-    for (int64_t i = 0; i < count; i++) {
-        const char *content = NULL;
-        ASSERT(at); /* as many turns as were counted */
-        messages[i].role = text_span_of(turn_begins(at, &content));
-        ASSERT(content);
-        at = find_turn(content);
-        size_t bytes = at ? (size_t)(at - content) : strlen(content);
-        messages[i].content = (struct text_span){.bytes = content, .count = bytes};
+    if (count > TURNS_USUAL) {
+        TRY(import_batch_messages(batch, count, &messages, err));
+        (void)read_turns(text, messages, count);
     }
     *out = (struct import_content){.messages = messages, .message_count = count};
     return ERR_OK;
