@@ -92,16 +92,33 @@ void db_bind_f64(struct db_stmt *stmt, int parameter, double value) {
 }
 
 /* SQLite takes a NULL pointer for a NULL value, and an empty text or blob may come with one. */
-void db_bind_text(struct db_stmt *stmt, int parameter, const char *bytes, size_t count) {
+static void bind_text(struct db_stmt *stmt, int parameter, const char *bytes, size_t count,
+                      sqlite3_destructor_type keep) {
     note_bind(stmt, parameter,
-              sqlite3_bind_text64(stmt->handle, parameter, count > 0 ? bytes : "", count,
-                                  SQLITE_TRANSIENT, SQLITE_UTF8));
+              sqlite3_bind_text64(stmt->handle, parameter, count > 0 ? bytes : "", count, keep,
+                                  SQLITE_UTF8));
+}
+
+static void bind_blob(struct db_stmt *stmt, int parameter, const void *bytes, size_t count,
+                      sqlite3_destructor_type keep) {
+    note_bind(stmt, parameter,
+              sqlite3_bind_blob64(stmt->handle, parameter, count > 0 ? bytes : "", count, keep));
+}
+
+void db_bind_text(struct db_stmt *stmt, int parameter, const char *bytes, size_t count) {
+    bind_text(stmt, parameter, bytes, count, SQLITE_TRANSIENT);
 }
 
 void db_bind_blob(struct db_stmt *stmt, int parameter, const void *bytes, size_t count) {
-    note_bind(stmt, parameter,
-              sqlite3_bind_blob64(stmt->handle, parameter, count > 0 ? bytes : "", count,
-                                  SQLITE_TRANSIENT));
+    bind_blob(stmt, parameter, bytes, count, SQLITE_TRANSIENT);
+}
+
+void db_lend_text(struct db_stmt *stmt, int parameter, const char *bytes, size_t count) {
+    bind_text(stmt, parameter, bytes, count, SQLITE_STATIC);
+}
+
+void db_lend_blob(struct db_stmt *stmt, int parameter, const void *bytes, size_t count) {
+    bind_blob(stmt, parameter, bytes, count, SQLITE_STATIC);
 }
 
 /* --- running --- */

@@ -167,14 +167,14 @@ enum err_code preference_log_find_source(struct db *db, const struct hash_digest
 
 void preference_log_bind_text(struct db_stmt *stmt, int parameter, const struct text_span *text) {
     if (text_span_is_set(text)) {
-        db_bind_text(stmt, parameter, text->bytes, text->count);
+        db_lend_text(stmt, parameter, text->bytes, text->count);
     } else {
         db_bind_null(stmt, parameter);
     }
 }
 
 void preference_log_bind_string(struct db_stmt *stmt, int parameter, const char *text) {
-    db_bind_text(stmt, parameter, text, strlen(text));
+    db_lend_text(stmt, parameter, text, strlen(text));
 }
 
 void preference_log_bind_i64(struct db_stmt *stmt, int parameter, bool has, int64_t value) {

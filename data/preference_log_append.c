@@ -35,7 +35,7 @@ static void memo_put(struct preference_log_memo *memo, const struct preference_l
 /* ---- values ---- */
 
 static void bind_key(struct db_stmt *stmt, int parameter, const struct hash_key *key) {
-    db_bind_blob(stmt, parameter, key->bytes, sizeof key->bytes);
+    db_lend_blob(stmt, parameter, key->bytes, sizeof key->bytes);
 }
 
 static void bind_id(struct db_stmt *stmt, int parameter, int64_t id_or_zero) {
@@ -141,8 +141,15 @@ static enum err_code prompt_meet_again(struct preference_log *log,
     return db_stmt_run(update, err);
 }
 
+/* Of what a row refers to. */
+struct row_ids {
+    int64_t prompt;
+    int64_t annotator;  /* 0: nobody */
+    bool prompt_is_new; /* so no response to it can have been met */
+};
+
 static enum err_code prompt_intern(struct preference_log *log,
-                                   const struct preference_prompt *prompt, int64_t *out_id,
+                                   const struct preference_prompt *prompt, struct row_ids *ids,
                                    struct error *err) {
     struct preference_content content;
     struct preference_log_memo entry = {.complete = text_span_is_set(&prompt->topic)};
@@ -150,7 +157,7 @@ static enum err_code prompt_intern(struct preference_log *log,
     TRY(preference_key_of_content(&content, NULL, &entry.key, err));
     const struct preference_log_memo *known = memo_find(log->prompts, &entry.key, 0);
     if (known && (known->complete || !entry.complete)) {
-        *out_id = known->id;
+        ids->prompt = known->id;
         return ERR_OK;
     }
     struct db_stmt *add = log->statements[STMT_PROMPT_ADD];
@@ -160,11 +167,12 @@ static enum err_code prompt_intern(struct preference_log *log,
     preference_log_bind_text(add, 4, &prompt->topic);
     TRY(db_stmt_run(add, err));
     entry.id = db_last_insert_id(log->db);
-    if (db_changes(log->db) == 0) {
+    ids->prompt_is_new = db_changes(log->db) > 0;
+    if (!ids->prompt_is_new) {
         TRY(prompt_meet_again(log, &entry, &prompt->topic, err));
     }
     memo_put(log->prompts, &entry);
-    *out_id = entry.id;
+    ids->prompt = entry.id;
     return ERR_OK;
 }
 
@@ -181,20 +189,23 @@ static enum err_code response_id_find(struct preference_log *log,
     return code;
 }
 
-static enum err_code response_intern(struct preference_log *log, int64_t prompt_id,
+/* Those to a new prompt are not remembered until they are met again: most never are, and the tables
+ * are larger than the processor's caches (a fortieth of the time of an import, 2026-11). */
+static enum err_code response_intern(struct preference_log *log, const struct row_ids *ids,
                                      const struct preference_response *response, int64_t *out_id,
                                      struct error *err) {
     struct preference_content content;
-    struct preference_log_memo entry = {.scope = prompt_id};
+    struct preference_log_memo entry = {.scope = ids->prompt};
     TRY(preference_content_of_response(response, &log->json, &content, err));
     TRY(preference_key_of_content(&content, &response->origin, &entry.key, err));
-    const struct preference_log_memo *known = memo_find(log->responses, &entry.key, prompt_id);
+    const struct preference_log_memo *known =
+        ids->prompt_is_new ? NULL : memo_find(log->responses, &entry.key, ids->prompt);
     if (known) {
         *out_id = known->id;
         return ERR_OK;
     }
     struct db_stmt *add = log->statements[STMT_RESPONSE_ADD];
-    db_bind_i64(add, 1, prompt_id);
+    db_bind_i64(add, 1, ids->prompt);
     bind_key(add, 2, &entry.key);
     preference_log_bind_string(add, 3, content.kind);
     preference_log_bind_text(add, 4, &content.text);
@@ -204,18 +215,14 @@ static enum err_code response_intern(struct preference_log *log, int64_t prompt_
     if (db_changes(log->db) == 0) {
         TRY(response_id_find(log, &entry, err));
     }
-    memo_put(log->responses, &entry);
+    if (!ids->prompt_is_new) {
+        memo_put(log->responses, &entry);
+    }
     *out_id = entry.id;
     return ERR_OK;
 }
 
 /* ---- judgements ---- */
-
-/* Of what a row refers to. */
-struct row_ids {
-    int64_t prompt;
-    int64_t annotator; /* 0: nobody */
-};
 
 static enum err_code append_comparison(struct preference_log *log, const struct preference *row,
                                        const struct row_ids *ids, struct error *err) {
@@ -234,7 +241,7 @@ static enum err_code append_comparison(struct preference_log *log, const struct 
     for (int64_t slot = 0; slot < row->response_count; slot++) {
         const struct preference_response *response = &row->responses[slot];
         int64_t response_id = 0;
-        TRY(response_intern(log, ids->prompt, response, &response_id, err));
+        TRY(response_intern(log, ids, response, &response_id, err));
         struct db_stmt *item = log->statements[STMT_COMPARISON_ITEM_ADD];
         db_bind_i64(item, 1, comparison_id);
         db_bind_i64(item, 2, slot);
@@ -249,7 +256,7 @@ static enum err_code append_comparison(struct preference_log *log, const struct 
 static enum err_code append_rating(struct preference_log *log, const struct preference *row,
                                    const struct row_ids *ids, struct error *err) {
     int64_t response_id = 0;
-    TRY(response_intern(log, ids->prompt, &row->responses[0], &response_id, err));
+    TRY(response_intern(log, ids, &row->responses[0], &response_id, err));
     struct db_stmt *add = log->statements[STMT_RATING_ADD];
     db_bind_i64(add, 1, response_id);
     bind_id(add, 2, ids->annotator);
@@ -267,7 +274,7 @@ static enum err_code append_rating(struct preference_log *log, const struct pref
 static enum err_code append_label(struct preference_log *log, const struct preference *row,
                                   const struct row_ids *ids, struct error *err) {
     int64_t response_id = 0;
-    TRY(response_intern(log, ids->prompt, &row->responses[0], &response_id, err));
+    TRY(response_intern(log, ids, &row->responses[0], &response_id, err));
     struct db_stmt *add = log->statements[STMT_LABEL_ADD];
     db_bind_i64(add, 1, response_id);
     bind_id(add, 2, ids->annotator);
@@ -283,7 +290,7 @@ static enum err_code append_label(struct preference_log *log, const struct prefe
 static enum err_code append_demonstration(struct preference_log *log, const struct preference *row,
                                           const struct row_ids *ids, struct error *err) {
     int64_t response_id = 0;
-    TRY(response_intern(log, ids->prompt, &row->responses[0], &response_id, err));
+    TRY(response_intern(log, ids, &row->responses[0], &response_id, err));
     struct db_stmt *add = log->statements[STMT_DEMONSTRATION_ADD];
     db_bind_i64(add, 1, response_id);
     bind_id(add, 2, ids->annotator);
@@ -323,6 +330,6 @@ enum err_code preference_log_append(struct preference_log *log, const struct pre
         TRY(annotator_write(log, row, &annotator, err));
     }
     struct row_ids ids = {.annotator = annotator.id};
-    TRY(prompt_intern(log, &row->prompt, &ids.prompt, err));
+    TRY(prompt_intern(log, &row->prompt, &ids, err));
     return append[row->kind](log, row, &ids, err);
 }

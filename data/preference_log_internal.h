@@ -74,7 +74,7 @@ struct preference_log {
     char *source_path, *source_format, *source_mapping;
 };
 
-/* ---- values; an absent one is NULL ---- */
+/* ---- values; an absent one is NULL; texts are borrowed until the statement is reset ---- */
 
 void preference_log_bind_text(struct db_stmt *stmt, int parameter, const struct text_span *text);
 void preference_log_bind_string(struct db_stmt *stmt, int parameter, const char *text);
