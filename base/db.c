@@ -94,9 +94,49 @@ static enum err_code configure_handle(struct db *db, const struct db_options *op
 /* A write-ahead log lets readers read while we write. Where the file system cannot have one SQLite
  * keeps its rollback journal: slower, as safe. The mode is written into the file, so it must be
  * ours by now. */
-static enum err_code prepare_writing(struct db *db, bool durable, struct error *err) {
+static enum err_code prepare_writing(struct db *db, struct error *err) {
     TRY(db_run_script(db, "PRAGMA journal_mode=WAL", err));
-    return db_run_script(db, durable ? pragmas_durable : pragmas_normal, err);
+    return db_run_script(db, db->durable ? pragmas_durable : pragmas_normal, err);
+}
+
+static enum err_code has_journal(const struct db *db, bool *out_has, struct error *err) {
+    SCOPED(mem) char *journal = mem_strjoin(db->path, "-journal");
+    if (!journal) {
+        return err_oom(err, "a file name");
+    }
+    *out_has = file_exists(journal);
+    return ERR_OK;
+}
+
+static void give_write_lock(struct db *db) {
+    if (db->lock_path) {
+        file_lock_close(&db->lock_fd, db->lock_path);
+    }
+    mem_free(db->lock_path);
+    db->lock_path = NULL;
+}
+
+/* A writer that was killed in db_tx_open_alone has left its journal, which only writers may play
+ * back, so for once a reader is one. If it cannot be, the reader's own opening says why; a journal
+ * whose writer lives is not touched. */
+static enum err_code play_journal_back(struct db *db, struct error *err) {
+    bool has = false;
+    TRY(has_journal(db, &has, err));
+    if (!has) {
+        return ERR_OK;
+    }
+    struct error ignored = ERROR_INIT;
+    enum err_code code = take_write_lock(db, &ignored);
+    if (code == ERR_OK) {
+        code = open_handle(db, DB_MODE_WRITE, &ignored);
+    }
+    if (code == ERR_OK) {
+        code = db_run_script(db, "PRAGMA user_version", &ignored); /* any reading does it */
+    }
+    (void)sqlite3_close(db->handle);
+    db->handle = NULL;
+    give_write_lock(db);
+    return code == ERR_OOM ? err_oom(err, "a database") : ERR_OK;
 }
 
 static enum err_code open_into(struct db *db, const struct db_options *options, struct error *err) {
@@ -107,6 +147,7 @@ static enum err_code open_into(struct db *db, const struct db_options *options, 
     db->log = options->log;
     db->busy_ms = options->busy_ms;
     db->read_only = options->mode == DB_MODE_READ_ONLY;
+    db->durable = options->durable;
     db->path = mem_strdup(options->path);
     if (!db->path) {
         return err_oom(err, "a database");
@@ -114,6 +155,9 @@ static enum err_code open_into(struct db *db, const struct db_options *options, 
     if (!db->read_only && strcmp(db->path, IN_MEMORY) != 0) {
         TRY(take_write_lock(db, err));
         db->fresh = options->mode == DB_MODE_CREATE && !file_exists(db->path);
+    }
+    if (db->read_only) {
+        TRY(play_journal_back(db, err));
     }
     TRY(open_handle(db, options->mode, err));
     TRY(configure_handle(db, options, err));
@@ -123,7 +167,7 @@ static enum err_code open_into(struct db *db, const struct db_options *options, 
     if (db->read_only) {
         return ERR_OK;
     }
-    TRY(prepare_writing(db, options->durable, err));
+    TRY(prepare_writing(db, err));
     return db_schema_migrate(db, options->schema, version, err);
 }
 
@@ -165,10 +209,7 @@ void db_close(struct db *db) {
     }
     int result = sqlite3_close(db->handle); /* the last connection moves the log into the file */
     ASSERT(result == SQLITE_OK);            /* a statement was left open */
-    if (db->lock_path) {
-        file_lock_close(&db->lock_fd, db->lock_path);
-    }
-    mem_free(db->lock_path);
+    give_write_lock(db);
     mem_free(db->path);
     mem_free(db);
 }
@@ -181,20 +222,53 @@ enum err_code db_tx_open(struct db *db, struct db_tx *out, struct error *err) {
     return ERR_OK;
 }
 
+/* Back to the log. Where a reader is in the way the journal stays until the file is opened anew:
+ * slower, as safe. */
+static void end_alone(struct db *db) {
+    if (db->alone) {
+        struct error ignored = ERROR_INIT;
+        enum err_code code = prepare_writing(db, &ignored);
+        (void)code;
+        db->alone = false;
+    }
+}
+
+/* A journal is synced before what it keeps is overwritten, so it is as safe as the log: but only
+ * with synchronous=FULL. The lock is taken at once, since SQLite would else want it when its cache
+ * is full, and wait for every reader in the middle of some insert. */
+enum err_code db_tx_open_alone(struct db *db, struct db_tx *out, struct error *err) {
+    ASSERT(!db->read_only);
+    struct error refused = ERROR_INIT;
+    db->alone = true;
+    enum err_code code = db_run_script(
+        db, "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; BEGIN EXCLUSIVE", &refused);
+    if (code == ERR_OK) {
+        out->db = db;
+        return ERR_OK;
+    }
+    end_alone(db);
+    return code == ERR_IO ? db_tx_open(db, out, err) : err_set(err, code, "%s", refused.msg);
+}
+
 enum err_code db_tx_commit(struct db_tx *tx, struct error *err) {
     ASSERT(tx->db);
     TRY(db_run_script(tx->db, "COMMIT", err));
+    end_alone(tx->db);
     tx->db = NULL;
     return ERR_OK;
 }
 
 void db_tx_close(struct db_tx *tx) {
+    if (!tx->db) {
+        return;
+    }
     /* Some failures (a full disk, no memory) have made SQLite roll back already. */
-    if (tx->db && !sqlite3_get_autocommit(tx->db->handle)) {
+    if (!sqlite3_get_autocommit(tx->db->handle)) {
         struct error ignored = ERROR_INIT;
         enum err_code code = db_run_script(tx->db, "ROLLBACK", &ignored);
         (void)code; /* what is not committed is not there, whether this works or not */
     }
+    end_alone(tx->db);
     tx->db = NULL;
 }
 

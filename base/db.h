@@ -153,6 +153,13 @@ struct db_tx {
  * reading ones get a snapshot. They do not nest. */
 ERR_NODISCARD enum err_code db_tx_open(struct db *db, struct db_tx *out, struct error *err);
 
+/* As db_tx_open, for filling a file in which there is nothing to read yet: what is written goes
+ * into the file itself, not into a log first and from there into the file. Until the end nobody
+ * else can read the file: whoever tries waits, and after busy_ms is told that it is in use. While
+ * somebody has it open this is db_tx_open. After a kill -9 the next to open the file, though it be
+ * for reading, brings it back to what it was before. */
+ERR_NODISCARD enum err_code db_tx_open_alone(struct db *db, struct db_tx *out, struct error *err);
+
 /* After a failure the transaction is still to be closed, and rolls back. */
 ERR_NODISCARD enum err_code db_tx_commit(struct db_tx *tx, struct error *err);
 

@@ -16,7 +16,9 @@ struct db {
     struct log *log;
     int64_t busy_ms;
     bool read_only;
+    bool durable;
     bool fresh; /* no file was there before */
+    bool alone; /* in a transaction of db_tx_open_alone */
 };
 
 /* db_memory.c: configures SQLite, once per process, before its first use. */

@@ -455,6 +455,13 @@ static enum err_code keep(struct run *run, struct db_tx *tx, struct error *err) 
     return db_tx_commit(tx, err);
 }
 
+/* The first import is often the largest, and nobody misses an empty project while it runs. */
+static enum err_code open_transaction(struct db *db, struct db_tx *out_tx, struct error *err) {
+    int64_t sources = 0;
+    TRY(db_query_i64(db, "SELECT count(*) FROM source", &sources, err));
+    return sources == 0 ? db_tx_open_alone(db, out_tx, err) : db_tx_open(db, out_tx, err);
+}
+
 static enum err_code import_all(struct run *run, struct error *err) {
     SCOPED(db_tx) struct db_tx tx = DB_TX_INIT;
     TRY(check_paths(run->options, err));
@@ -462,7 +469,7 @@ static enum err_code import_all(struct run *run, struct error *err) {
     if (run->options->skip_bad) {
         TRY(import_rejects_open(run->options->skip_bad, &run->rejects, err));
     }
-    TRY(db_tx_open(run->db, &tx, err));
+    TRY(open_transaction(run->db, &tx, err));
     TRY(count_things(run->db, run->report, err));
     run->total = total_of(run->options);
     for (int64_t i = 0; i < run->options->path_count; i++) {
