@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Makes tests/golden/models/: tiny models of every family with random weights, by transformers.
+
+    python3 tests/golden/make_models.py
+
+Made with transformers 5.23.0, torch 2.11.0, safetensors 0.8.0, Python 3.11; the seed of each model
+is its place in CASES, from 1. Each folder holds what save_pretrained writes, and
+  weights.txt         a line for every weight as accord names and turns it ([out, in], q, k and v
+                      apart): name, rows, columns, SHA-256 of its values as little-endian f32
+  logits.safetensors  input_ids, positions [T] i64; logits [T, V] f32; loss [] f32 (mean
+                      cross-entropy of the next token); of a few weights the gradient of the loss,
+                      under grad.<accord's name>; inv_freq where there is rope
+Weights are stored in the dtype of the case; everything is computed from those values in f32,
+attention by the plain formula ("eager").
+"""
+import copy
+import hashlib
+import pathlib
+import shutil
+
+import torch
+import transformers
+from safetensors.torch import save_file
+
+FOLDER = pathlib.Path(__file__).parent / "models"
+T = 16
+SMALL = dict(vocab_size=32, num_hidden_layers=2, hidden_size=16, num_attention_heads=4,
+             max_position_embeddings=24)
+ROPED = dict(SMALL, intermediate_size=12, num_key_value_heads=2)
+LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+              original_max_position_embeddings=32)
+
+# Name, class, dtype stored, keys of the configuration.
+CASES = [
+    ("gpt2", "GPT2", "float32", dict(vocab_size=32, n_embd=16, n_layer=2, n_head=4, n_positions=24,
+                                     bos_token_id=3, eos_token_id=3)),
+    ("gpt2_untied", "GPT2", "bfloat16", dict(
+        vocab_size=32, n_embd=12, n_layer=1, n_head=2, n_positions=24, n_inner=20,
+        activation_function="relu", tie_word_embeddings=False, bos_token_id=None,
+        eos_token_id=None)),
+    ("opt", "OPT", "float16", dict(SMALL, ffn_dim=28)),
+    ("opt_bare", "OPT", "float32", dict(
+        SMALL, num_hidden_layers=1, ffn_dim=12, enable_bias=False, activation_function="gelu",
+        tie_word_embeddings=False)),
+    ("llama", "Llama", "bfloat16", dict(ROPED, rms_norm_eps=1e-5)),
+    ("llama_tied_bias", "Llama", "float32", dict(
+        ROPED, num_hidden_layers=1, tie_word_embeddings=True, attention_bias=True, head_dim=6,
+        bos_token_id=5, eos_token_id=[2, 7])),
+    ("llama3", "Llama", "float32", dict(
+        ROPED, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, head_dim=16,
+        max_position_embeddings=128, rope_parameters=dict(LLAMA3, rope_theta=500.0))),
+    ("llama_linear", "Llama", "float16", dict(
+        ROPED, num_hidden_layers=1,
+        rope_parameters=dict(rope_type="linear", factor=4.0, rope_theta=10000.0))),
+    ("mistral", "Mistral", "bfloat16", dict(
+        ROPED, head_dim=6, sliding_window=None,
+        rope_parameters=dict(rope_type="default", rope_theta=1000000.0))),
+    ("qwen2", "Qwen2", "float32", dict(ROPED, tie_word_embeddings=True)),
+    ("qwen3", "Qwen3", "bfloat16", dict(ROPED, head_dim=10, pad_token_id=0)),
+]
+
+GRADIENTS = ["position.weight", "layers.0.attn_norm.weight", "layers.0.attn.q.weight",
+             "layers.0.attn.k.bias", "layers.0.attn.k_norm.weight", "layers.0.attn.v.weight",
+             "layers.0.mlp.down.weight", "embed.weight"]
+
+BODY = {
+    "gpt2": "transformer.", "opt": "model.decoder.", "llama": "model.", "mistral": "model.",
+    "qwen2": "model.", "qwen3": "model.",
+}
+
+
+def accord_tensors(model):
+    """Every weight as accord names and turns it, written down independently of the C tables."""
+    config = model.config
+    state = dict(model.named_parameters())
+    family = config.model_type
+    body = BODY[family]
+    out = {}
+
+    def put(name, key, change=lambda w: w):
+        if key in state:
+            out[name] = change(state[key])
+
+    def norm(name, key):
+        put(name + ".weight", key + ".weight")
+        put(name + ".bias", key + ".bias")
+
+    def linear(name, key, change=lambda w: w):
+        put(name + ".weight", key + ".weight", change)
+        put(name + ".bias", key + ".bias")
+
+    if family == "gpt2":
+        width = config.n_embd
+        put("embed.weight", body + "wte.weight")
+        put("position.weight", body + "wpe.weight")
+        for i in range(config.n_layer):
+            old, new = f"{body}h.{i}.", f"layers.{i}."
+            norm(new + "attn_norm", old + "ln_1")
+            for p, part in enumerate("qkv"):
+                rows = slice(p * width, (p + 1) * width)
+                joined = old + "attn.c_attn"
+                put(new + f"attn.{part}.weight", joined + ".weight", lambda w: w[:, rows].T)
+                put(new + f"attn.{part}.bias", joined + ".bias", lambda w: w[rows])
+            linear(new + "attn.out", old + "attn.c_proj", lambda w: w.T)
+            norm(new + "mlp_norm", old + "ln_2")
+            linear(new + "mlp.up", old + "mlp.c_fc", lambda w: w.T)
+            linear(new + "mlp.down", old + "mlp.c_proj", lambda w: w.T)
+        norm("final_norm", body + "ln_f")
+    else:
+        opt = family == "opt"
+        put("embed.weight", body + "embed_tokens.weight")
+        put("position.weight", body + "embed_positions.weight")
+        for i in range(config.num_hidden_layers):
+            old, new = f"{body}layers.{i}.", f"layers.{i}."
+            norm(new + "attn_norm", old + ("self_attn_layer_norm" if opt else "input_layernorm"))
+            for part in "qkv":
+                linear(new + f"attn.{part}", old + f"self_attn.{part}_proj")
+            norm(new + "attn.q_norm", old + "self_attn.q_norm")
+            norm(new + "attn.k_norm", old + "self_attn.k_norm")
+            linear(new + "attn.out", old + ("self_attn.out_proj" if opt else "self_attn.o_proj"))
+            norm(new + "mlp_norm",
+                 old + ("final_layer_norm" if opt else "post_attention_layernorm"))
+            put(new + "mlp.gate.weight", old + "mlp.gate_proj.weight")
+            linear(new + "mlp.up", old + ("fc1" if opt else "mlp.up_proj"))
+            linear(new + "mlp.down", old + ("fc2" if opt else "mlp.down_proj"))
+        norm("final_norm", body + ("final_layer_norm" if opt else "norm"))
+    if not config.tie_word_embeddings:
+        put("head.weight", "lm_head.weight")
+    return out
+
+
+def norm_like(key):
+    return key.endswith("weight") and ("norm" in key or "ln_" in key)
+
+
+def new_model(family, dtype, keys):
+    config = getattr(transformers, family + "Config")(**keys)
+    config._attn_implementation = "eager"
+    head = "LMHeadModel" if family == "GPT2" else "ForCausalLM"
+    model = getattr(transformers, family + head)(config).eval()
+    with torch.no_grad():
+        for key, weight in model.named_parameters():
+            scale = 0.25 if weight.dim() == 2 else 0.1
+            values = torch.randn(weight.shape) * scale + norm_like(key)
+            weight.copy_(values.to(dtype).float())
+    return model
+
+
+def write_digests(model, path):
+    lines = []
+    for name, tensor in accord_tensors(model).items():
+        values = tensor.detach().contiguous().numpy()
+        rows, columns = (*values.shape, 1)[:2]
+        lines.append(f"{name} {rows} {columns} {hashlib.sha256(values.tobytes()).hexdigest()}\n")
+    path.write_text("".join(lines))
+
+
+def compute(model, name):
+    config = model.config
+    ids = torch.randint(4 if config.model_type == "opt" else 0, config.vocab_size, (1, T))
+    positions = torch.arange(T)[None] * (7 if name == "llama3" else 1)  # up to 105 of 128
+    logits = model(ids, position_ids=positions, attention_mask=torch.ones_like(ids)).logits[0]
+    loss = torch.nn.functional.cross_entropy(logits[:-1], ids[0, 1:])
+    loss.backward()
+    goldens = dict(input_ids=ids[0], positions=positions[0], logits=logits.detach(),
+                   loss=loss.detach())
+    for weight in model.parameters():
+        weight.data, weight.grad = weight.grad, None
+    gradients = accord_tensors(model)
+    for key in GRADIENTS:
+        if key in gradients:
+            goldens["grad." + key] = gradients[key].detach().contiguous()
+    rope = getattr(model.base_model, "rotary_emb", None)
+    if rope is not None:
+        goldens["inv_freq"] = rope.inv_freq.clone()
+    return goldens
+
+
+def make_model(seed, name, family, dtype, keys):
+    torch.manual_seed(seed)
+    dtype = getattr(torch, dtype)
+    model = new_model(family, dtype, keys)
+    folder = FOLDER / name
+    # A copy, since its rope tables are rounded too.
+    copy.deepcopy(model).to(dtype).save_pretrained(folder)
+    write_digests(model, folder / "weights.txt")
+    save_file(compute(model, name), folder / "logits.safetensors")
+    for path in folder.iterdir():
+        path.chmod(0o644)
+
+
+def main():
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    for seed, case in enumerate(CASES, 1):
+        make_model(seed, *case)
+
+
+if __name__ == "__main__":
+    main()
