@@ -263,7 +263,7 @@ MAY_INCLUDE = {
     "tensor/kernels": {"base", "tensor/kernels"},
     "tensor": {"base", "tensor", "tensor/kernels"},
     "data": {"base", "data"},
-    "policy": {"base", "data", "tensor", "policy"},
+    "policy": {"base", "data", "tensor", "tensor/kernels", "policy"},
     "reward": {"base", "data", "tensor", "policy", "reward"},
     "attribution": {"base", "data", "attribution"},
 }

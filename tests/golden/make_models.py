@@ -32,7 +32,7 @@ LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_fac
 
 # Name, class, dtype stored, keys of the configuration.
 CASES = [
-    ("gpt2", "GPT2", "float32", dict(vocab_size=32, n_embd=16, n_layer=2, n_head=4, n_positions=24,
+    ("gpt2", "GPT2", "float32", dict(vocab_size=32, n_embd=12, n_layer=2, n_head=3, n_positions=24,
                                      bos_token_id=3, eos_token_id=3)),
     ("gpt2_untied", "GPT2", "bfloat16", dict(
         vocab_size=32, n_embd=12, n_layer=1, n_head=2, n_positions=24, n_inner=20,
@@ -55,7 +55,7 @@ CASES = [
     ("mistral", "Mistral", "bfloat16", dict(
         ROPED, head_dim=6, sliding_window=None,
         rope_parameters=dict(rope_type="default", rope_theta=1000000.0))),
-    ("qwen2", "Qwen2", "float32", dict(ROPED, tie_word_embeddings=True)),
+    ("qwen2", "Qwen2", "bfloat16", dict(ROPED, tie_word_embeddings=True)),
     ("qwen3", "Qwen3", "bfloat16", dict(ROPED, head_dim=10, pad_token_id=0)),
 ]
 

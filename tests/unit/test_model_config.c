@@ -75,7 +75,7 @@ static void test_from_json__llama3_of_transformers(void **state) {
 static void test_from_json__kinds_of_each_family(void **state) {
     (void)state;
     struct model_config gpt2 = golden_config("gpt2");
-    assert_int_equal(gpt2.mlp_hidden, 64); /* n_inner null: 4 D */
+    assert_int_equal(gpt2.mlp_hidden, 48); /* n_inner null: 4 D */
     assert_int_equal(gpt2.mlp, MODEL_MLP_GELU_TANH);
     assert_true(gpt2.tied_head && gpt2.qkv_bias && gpt2.mlp_bias);
     struct model_config untied = golden_config("gpt2_untied");
