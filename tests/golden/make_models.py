@@ -10,6 +10,9 @@ is its place in CASES, from 1. Each folder holds what save_pretrained writes, an
   logits.safetensors  input_ids, positions [T] i64; logits [T, V] f32; loss [] f32 (mean
                       cross-entropy of the next token); of a few weights the gradient of the loss,
                       under grad.<accord's name>; inv_freq where there is rope
+  sharded             of several files with an index (max_shard_size 4 kB)
+  gpt2_old            as old writers did: without "transformer.", with causal masks
+  opt_head            with a second copy of the embedding as its tied head
 Weights are stored in the dtype of the case; everything is computed from those values in f32,
 attention by the plain formula ("eager").
 """
@@ -20,7 +23,7 @@ import shutil
 
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 FOLDER = pathlib.Path(__file__).parent / "models"
 T = 16
@@ -57,7 +60,13 @@ CASES = [
         rope_parameters=dict(rope_type="default", rope_theta=1000000.0))),
     ("qwen2", "Qwen2", "bfloat16", dict(ROPED, tie_word_embeddings=True)),
     ("qwen3", "Qwen3", "bfloat16", dict(ROPED, head_dim=10, pad_token_id=0)),
+    ("sharded", "Qwen3", "bfloat16", dict(ROPED, head_dim=8, num_hidden_layers=1)),
+    ("gpt2_old", "GPT2", "bfloat16", dict(vocab_size=32, n_embd=12, n_layer=1, n_head=3,
+                                          n_positions=24, bos_token_id=3, eos_token_id=3)),
+    ("opt_head", "OPT", "bfloat16", dict(SMALL, num_hidden_layers=1, ffn_dim=12)),
 ]
+
+LAYOUTS = ["sharded", "gpt2_old", "opt_head"]  # other files, no other computation
 
 GRADIENTS = ["position.weight", "layers.0.attn_norm.weight", "layers.0.attn.q.weight",
              "layers.0.attn.k.bias", "layers.0.attn.k_norm.weight", "layers.0.attn.v.weight",
@@ -176,15 +185,32 @@ def compute(model, name):
     return goldens
 
 
+def age(folder, name):
+    """Rewrites the weights as older writers left them."""
+    path = folder / "model.safetensors"
+    state = load_file(path) if path.exists() else {}
+    if name == "gpt2_old":
+        state = {key.removeprefix("transformer."): tensor for key, tensor in state.items()}
+        state["h.0.attn.bias"] = torch.ones(1, 1, 24, 24).tril()
+        state["h.0.attn.masked_bias"] = torch.tensor(-10000.0)
+        save_file(state, path, {"format": "pt"})
+    if name == "opt_head":
+        state["lm_head.weight"] = state["model.decoder.embed_tokens.weight"].clone()
+        save_file(state, path, {"format": "pt"})
+
+
 def make_model(seed, name, family, dtype, keys):
     torch.manual_seed(seed)
     dtype = getattr(torch, dtype)
     model = new_model(family, dtype, keys)
     folder = FOLDER / name
     # A copy, since its rope tables are rounded too.
-    copy.deepcopy(model).to(dtype).save_pretrained(folder)
+    shard_size = "4KB" if name == "sharded" else "5GB"
+    copy.deepcopy(model).to(dtype).save_pretrained(folder, max_shard_size=shard_size)
+    age(folder, name)
     write_digests(model, folder / "weights.txt")
-    save_file(compute(model, name), folder / "logits.safetensors")
+    if name not in LAYOUTS:
+        save_file(compute(model, name), folder / "logits.safetensors")
     for path in folder.iterdir():
         path.chmod(0o644)
 

@@ -4,6 +4,7 @@
 #include "base/scoped.h"
 #include "policy/model_layout.h"
 #include "tensor/safetensors.h"
+#include "tests/support/model_case.h"
 #include "tests/support/near.h"
 #include "tests/support/test.h"
 
@@ -234,20 +235,6 @@ static void test_read_generation__states_ids_anew(void **state) {
 }
 
 /* ---- writing ---- */
-
-static void assert_same_config(const struct model_config *a, const struct model_config *b) {
-    assert_int_equal(a->family, b->family);
-    assert_int_equal(model_parameters(a), model_parameters(b));
-    assert_int_equal(a->context, b->context);
-    assert_near(a->norm_eps, b->norm_eps, 0.0);
-    assert_memory_equal(&a->rope, &b->rope, sizeof a->rope);
-    assert_int_equal(a->mlp, b->mlp);
-    assert_true(a->qkv_bias == b->qkv_bias && a->tied_head == b->tied_head);
-    assert_int_equal(a->bos, b->bos);
-    assert_int_equal(a->pad, b->pad);
-    assert_int_equal(a->eos_count, b->eos_count);
-    assert_memory_equal(a->eos, b->eos, (size_t)a->eos_count * sizeof a->eos[0]);
-}
 
 static void test_write_json__reads_back_the_same(void **state) {
     (void)state;
