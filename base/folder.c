@@ -1,0 +1,110 @@
+/* folder.c - see folder.h. */
+#include "base/folder.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/scoped.h"
+#include "base/strbuf.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static inline void dir_scoped_end(DIR **dir) {
+    if (*dir) {
+        (void)closedir(*dir);
+    }
+}
+
+static enum err_code add_name(struct folder_names *names, const char *name, struct error *err) {
+    SCOPED(mem) char *copy = mem_strdup(name);
+    if (names->count == names->capacity) {
+        const size_t capacity =
+            mem_grown_capacity((size_t)names->capacity, (size_t)names->count + 1);
+        char **grown = mem_array_resize(names->items, capacity, sizeof *grown);
+        if (!grown) {
+            return err_oom(err, "names in a folder");
+        }
+        names->items = grown;
+        names->capacity = (int64_t)capacity;
+    }
+    if (!copy) {
+        return err_oom(err, "names in a folder");
+    }
+    names->items[names->count] = MOVE(copy);
+    names->count++;
+    return ERR_OK;
+}
+
+static int compare_names(const void *left, const void *right) {
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+enum err_code folder_list(const char *path, struct folder_names *out, struct error *err) {
+    folder_names_deinit(out);
+    SCOPED(dir) DIR *dir = opendir(path);
+    if (!dir) {
+        return err_set_errno(err, errno, "cannot open folder '%s'", path);
+    }
+    for (const struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
+            continue;
+        }
+        if (out->count >= FOLDER_NAMES_MAX) {
+            return err_set(err, ERR_LIMIT, "folder '%s' has more than %d entries", path,
+                           FOLDER_NAMES_MAX);
+        }
+        TRY(add_name(out, entry->d_name, err));
+    }
+    if (out->count > 0) {
+        qsort(out->items, (size_t)out->count, sizeof *out->items, compare_names);
+    }
+    return ERR_OK;
+}
+
+void folder_names_deinit(struct folder_names *names) {
+    for (int64_t i = 0; i < names->count; i++) {
+        mem_free(names->items[i]);
+    }
+    mem_free(names->items);
+    *names = (struct folder_names)FOLDER_NAMES_INIT;
+}
+
+typedef enum err_code (*visit_path)(const char *path, struct error *err);
+
+static enum err_code for_each_entry(const char *folder, const struct folder_names *names,
+                                    visit_path visit, struct error *err) {
+    for (int64_t i = 0; i < names->count; i++) {
+        SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
+        strbuf_addf(&path, "%s/%s", folder, names->items[i]);
+        TRY(strbuf_check(&path, "path", err));
+        TRY(visit(strbuf_text(&path), err));
+    }
+    return ERR_OK;
+}
+
+static enum err_code refuse_folder(const char *path, struct error *err) {
+    struct stat status;
+    if (lstat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+        return err_set(err, ERR_IO, "'%s' is a folder: not removed", path);
+    }
+    return ERR_OK;
+}
+
+enum err_code folder_remove(const char *path, struct error *err) {
+    if (!file_exists(path)) {
+        return ERR_OK;
+    }
+    SCOPED(folder_names) struct folder_names names = FOLDER_NAMES_INIT;
+    TRY(folder_list(path, &names, err));
+    TRY(for_each_entry(path, &names, refuse_folder, err));
+    TRY(for_each_entry(path, &names, file_remove, err));
+    if (rmdir(path) != 0) {
+        return err_set_errno(err, errno, "cannot remove folder '%s'", path);
+    }
+    return ERR_OK;
+}
