@@ -339,14 +339,11 @@ static enum err_code read_f32(const struct weight_source *source, const struct b
 
 static enum err_code check_f16(const struct weight_source *source, const struct bound_tensor *bound,
                                const float *values, int64_t count, struct error *err) {
-    for (int64_t i = 0; i < count; i++) {
-        if (values[i] >= 65520.0F || values[i] <= -65520.0F) { /* rounds to infinity */
-            return err_set(err, ERR_DATA,
-                           "'%s': '%s' holds %g, which f16 cannot: write bf16 or f32", source->path,
-                           bound->stored->name, (double)values[i]);
-        }
-    }
-    return ERR_OK;
+    const int64_t large = weight_values_find_f16(values, count);
+    return large < 0
+               ? ERR_OK
+               : err_set(err, ERR_DATA, "'%s': '%s' holds %g, which f16 cannot: take bf16 or f32",
+                         source->path, bound->stored->name, (double)values[large]);
 }
 
 enum err_code weight_source_read(const struct weight_source *source,

@@ -87,6 +87,17 @@ int64_t weight_values_find_bad(const float *values, int64_t count) {
     return -1;
 }
 
+#define F16_END 65520.0F /* half-way between the largest f16, 65504, and what would come next */
+
+int64_t weight_values_find_f16(const float *values, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        if (values[i] >= F16_END || values[i] <= -F16_END) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 void weight_values_round(enum weight_dtype dtype, const float *values, int64_t count,
                          int64_t threads, void *out_values) {
     if (dtype == WEIGHT_F32) {

@@ -29,6 +29,9 @@ void weight_values_store(const struct weight_place *place, const float *ours, fl
 /* Index of the first value that is NaN or infinite; -1: none. */
 int64_t weight_values_find_bad(const float *values, int64_t count);
 
+/* Index of the first value that becomes infinite in f16; -1: none. */
+int64_t weight_values_find_f16(const float *values, int64_t count);
+
 /* Rounds to the dtype (F32: copies). */
 void weight_values_round(enum weight_dtype dtype, const float *values, int64_t count,
                          int64_t threads, void *out_values);

@@ -126,6 +126,24 @@ ERR_NODISCARD enum err_code safetensors_write(const char *path,
                                               const struct safetensors_entry *metadata,
                                               int64_t metadata_count, struct error *err);
 
+/* The bytes of tensors[index], when it is their turn in the file. */
+typedef enum err_code (*safetensors_fill)(void *context, int64_t index, void *out_bytes,
+                                          struct error *err);
+
+/* As safetensors_write, with the bytes of one tensor in memory at a time: `data` are not looked at.
+ */
+struct safetensors_content {
+    const struct safetensors_tensor *tensors;
+    int64_t tensors_count;
+    const struct safetensors_entry *metadata;
+    int64_t metadata_count;
+    safetensors_fill fill;
+    void *context;
+};
+ERR_NODISCARD enum err_code safetensors_write_filled(const char *path,
+                                                     const struct safetensors_content *content,
+                                                     struct error *err);
+
 static inline void safetensors_scoped_end(struct safetensors **variable) {
     safetensors_close(*variable);
 }

@@ -89,9 +89,10 @@ static enum err_code order_metadata(const char *path, struct file_order *order, 
     return ERR_OK;
 }
 
-static enum err_code allocate_order(const struct safetensors_tensor *tensors, size_t tensors_count,
-                                    const struct safetensors_entry *metadata, size_t metadata_count,
+static enum err_code allocate_order(const struct safetensors_content *content,
                                     struct file_order *order, struct error *err) {
+    const size_t tensors_count = (size_t)content->tensors_count;
+    const size_t metadata_count = (size_t)content->metadata_count;
     order->tensors = mem_array(tensors_count, sizeof *order->tensors);
     order->metadata = mem_array(metadata_count, sizeof *order->metadata);
     if (!order->tensors || !order->metadata) {
@@ -100,10 +101,10 @@ static enum err_code allocate_order(const struct safetensors_tensor *tensors, si
     order->tensors_count = tensors_count;
     order->metadata_count = metadata_count;
     for (size_t i = 0; i < tensors_count; i++) {
-        order->tensors[i] = &tensors[i];
+        order->tensors[i] = &content->tensors[i];
     }
     for (size_t i = 0; i < metadata_count; i++) {
-        order->metadata[i] = &metadata[i];
+        order->metadata[i] = &content->metadata[i];
     }
     return ERR_OK;
 }
@@ -157,30 +158,66 @@ static enum err_code build_header(const struct file_order *order, struct strbuf 
     return strbuf_check(header, "safetensors header", err);
 }
 
+/* Every tensor through one buffer, as large as the largest. */
+static enum err_code write_filled(struct file_atomic *f, const struct safetensors_content *content,
+                                  const struct file_order *order, struct error *err) {
+    size_t largest = 0;
+    for (size_t i = 0; i < order->tensors_count; i++) {
+        largest = order->tensors[i]->bytes > largest ? order->tensors[i]->bytes : largest;
+    }
+    SCOPED(mem) unsigned char *bytes = mem_alloc(largest);
+    if (!bytes) {
+        return err_oom(err, "bytes of a tensor");
+    }
+    for (size_t i = 0; i < order->tensors_count; i++) {
+        const struct safetensors_tensor *tensor = order->tensors[i];
+        TRY(content->fill(content->context, tensor - content->tensors, bytes, err));
+        TRY(file_atomic_write(f, bytes, tensor->bytes, err));
+    }
+    return ERR_OK;
+}
+
+static enum err_code write_given(struct file_atomic *f, const struct file_order *order,
+                                 struct error *err) {
+    for (size_t i = 0; i < order->tensors_count; i++) {
+        TRY(file_atomic_write(f, order->tensors[i]->data, order->tensors[i]->bytes, err));
+    }
+    return ERR_OK;
+}
+
 static enum err_code write_file(const char *path, const struct strbuf *header,
+                                const struct safetensors_content *content,
                                 const struct file_order *order, struct error *err) {
     SCOPED(file_atomic) struct file_atomic f = FILE_ATOMIC_INIT;
     TRY(file_atomic_open(path, &f, err));
     uint64_t length = header->length;
     TRY(file_atomic_write(&f, &length, sizeof length, err));
     TRY(file_atomic_write(&f, header->bytes, header->length, err));
-    for (size_t i = 0; i < order->tensors_count; i++) {
-        TRY(file_atomic_write(&f, order->tensors[i]->data, order->tensors[i]->bytes, err));
-    }
+    TRY(content->fill ? write_filled(&f, content, order, err) : write_given(&f, order, err));
     return file_atomic_commit(&f, err);
 }
 
-enum err_code safetensors_write(const char *path, const struct safetensors_tensor *tensors,
-                                int64_t tensors_count, const struct safetensors_entry *metadata,
-                                int64_t metadata_count, struct error *err) {
+enum err_code safetensors_write_filled(const char *path, const struct safetensors_content *content,
+                                       struct error *err) {
     SCOPED(file_order) struct file_order order = {0};
-    TRY(allocate_order(tensors, (size_t)tensors_count, metadata, (size_t)metadata_count, &order,
-                       err));
+    TRY(allocate_order(content, &order, err));
     TRY(order_tensors(path, &order, err));
     TRY(order_metadata(path, &order, err));
     SCOPED(strbuf) struct strbuf header = STRBUF_INIT(SAFETENSORS_HEADER_BYTES_MAX);
     if (err_wrap(err, build_header(&order, &header, err), "%s", path)) {
         return err->code;
     }
-    return write_file(path, &header, &order, err);
+    return write_file(path, &header, content, &order, err);
+}
+
+enum err_code safetensors_write(const char *path, const struct safetensors_tensor *tensors,
+                                int64_t tensors_count, const struct safetensors_entry *metadata,
+                                int64_t metadata_count, struct error *err) {
+    const struct safetensors_content content = {
+        .tensors = tensors,
+        .tensors_count = tensors_count,
+        .metadata = metadata,
+        .metadata_count = metadata_count,
+    };
+    return safetensors_write_filled(path, &content, err);
 }
