@@ -1,0 +1,124 @@
+/* tokenizer.h - text to token ids and back, exactly as the model's own tokenizer does it.
+ *
+ * Use:      SCOPED(tokenizer) struct tokenizer *tok = NULL;
+ *           TRY(tokenizer_open("models/smollm2", &tok, err));
+ *           SCOPED(token_list) struct token_list tokens = TOKEN_LIST_INIT;
+ *           TRY(tokenizer_encode(tok, text, bytes, TOKENIZER_PARSE_SPECIAL, &tokens, err));
+ *           TRY(tokenizer_decode(tok, tokens.ids, tokens.count, TOKENIZER_SKIP_SPECIAL, &out,
+ * err));
+ *
+ *           Text that comes from people is encoded with TOKENIZER_SPECIAL_AS_TEXT, so that nobody
+ *           can type a turn marker into a prompt; templates use TOKENIZER_PARSE_SPECIAL for their
+ *           own parts only (data/chat_template.h).
+ * Never adds: encode adds no BOS and no EOS by itself; tokenizer_bos and friends say what the model
+ *           expects, and the caller adds it once. (Double BOS is the classic silent error.)
+ * Oracle:   the tokenizers library (Hugging Face), ids and offsets equal.
+ * Owns:     its tables; encode and decode borrow. Unchanged after opening.
+ * Threads:  one tokenizer may be used by many threads at once (no hidden cache without a lock).
+ */
+#ifndef DATA_TOKENIZER_H
+#define DATA_TOKENIZER_H
+
+#include "base/error.h"
+#include "base/strbuf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tokenizer;
+struct tokenizer_spec; /* data/tokenizer_spec.h: vocabulary, merges and rules, from any source */
+
+/* A tokenizer.json, or the folder that holds one (with tokenizer_config.json,
+ * special_tokens_map.json and generation_config.json beside it where they are). fails    ERR_IO;
+ * ERR_OOM; ERR_DATA naming the file, the $.path and the part that is unknown */
+ERR_NODISCARD enum err_code tokenizer_open(const char *path, struct tokenizer **out,
+                                           struct error *err);
+
+/* From parts already in memory: a vocabulary inside a GGUF, one just trained. `spec` is borrowed.
+ */
+ERR_NODISCARD enum err_code tokenizer_new(const struct tokenizer_spec *spec, struct tokenizer **out,
+                                          struct error *err);
+void tokenizer_close(struct tokenizer *tok);
+
+/* Ids with the bytes of the text that each came from, [begin, end). */
+struct token_list {
+    int32_t *ids;
+    uint32_t *begins;
+    uint32_t *ends;
+    int64_t count;
+    int64_t capacity;
+};
+#define TOKEN_LIST_INIT \
+    { .ids = NULL, .begins = NULL, .ends = NULL, .count = 0, .capacity = 0 }
+void token_list_deinit(struct token_list *list);
+void token_list_reset(struct token_list *list);
+ERR_NODISCARD enum err_code token_list_add(struct token_list *list, int32_t id, uint32_t begin,
+                                           uint32_t end, struct error *err);
+
+enum tokenizer_encoding { TOKENIZER_SPECIAL_AS_TEXT, TOKENIZER_PARSE_SPECIAL };
+enum tokenizer_decoding { TOKENIZER_KEEP_SPECIAL, TOKENIZER_SKIP_SPECIAL };
+
+/* Appends to `out`. Text is UTF-8; invalid bytes are refused with their offset (ERR_DATA), as the
+ * oracle's strings cannot hold them. Texts of 2^32 bytes and more are ERR_LIMIT. */
+ERR_NODISCARD enum err_code tokenizer_encode(const struct tokenizer *tok, const char *text,
+                                             size_t bytes, enum tokenizer_encoding encoding,
+                                             struct token_list *out, struct error *err);
+
+/* Appends the text; bytes that form no UTF-8 become U+FFFD, as the oracle does.
+ *   fails    ERR_DATA for an id outside the vocabulary */
+ERR_NODISCARD enum err_code tokenizer_decode(const struct tokenizer *tok, const int32_t *ids,
+                                             int64_t count, enum tokenizer_decoding decoding,
+                                             struct strbuf *out, struct error *err);
+
+/* Decoding id by id for a terminal: gives out only whole characters, and in sum the same text as
+ * tokenizer_decode of all ids (but for an incomplete end, which token_stream_finish gives out). */
+struct token_stream {
+    const struct tokenizer *tok; /* borrowed */
+    enum tokenizer_decoding decoding;
+    bool started; /* a leading space of Metaspace vocabularies has been dealt with */
+    unsigned char pending[4];
+    uint8_t pending_bytes;
+};
+void token_stream_init(struct token_stream *stream, const struct tokenizer *tok,
+                       enum tokenizer_decoding decoding);
+ERR_NODISCARD enum err_code token_stream_push(struct token_stream *stream, int32_t id,
+                                              struct strbuf *out, struct error *err);
+void token_stream_finish(struct token_stream *stream, struct strbuf *out);
+
+/* Ids are 0 .. count - 1, added tokens included. */
+int64_t tokenizer_count(const struct tokenizer *tok);
+
+/* The id of a token as the vocabulary spells it ("<|im_start|>", "Ġthe"); -1: none. */
+int32_t tokenizer_find(const struct tokenizer *tok, const char *token);
+
+/* The raw bytes that this id stands for in a text; borrowed. */
+const char *tokenizer_bytes_of(const struct tokenizer *tok, int32_t id, size_t *out_bytes);
+bool tokenizer_is_special(const struct tokenizer *tok, int32_t id);
+
+/* Ids that the tokenizer's own files state; -1: none. PAD is never guessed from EOS. */
+int32_t tokenizer_bos(const struct tokenizer *tok);
+int32_t tokenizer_eos(const struct tokenizer *tok);
+int32_t tokenizer_pad(const struct tokenizer *tok);
+int32_t tokenizer_unk(const struct tokenizer *tok);
+/* Whether the model was trained with a BOS before every text (add_bos_token, or a post-processor).
+ */
+bool tokenizer_adds_bos(const struct tokenizer *tok);
+/* The Jinja text of the model's chat template, or NULL. Borrowed. */
+const char *tokenizer_chat_template(const struct tokenizer *tok);
+
+/* Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json (and chat_template.jinja
+ * where there is one) into a folder, such that transformers loads an equal tokenizer. What was read
+ * from such files is written back byte for byte. */
+ERR_NODISCARD enum err_code tokenizer_save(const struct tokenizer *tok, const char *folder,
+                                           struct error *err);
+
+static inline void tokenizer_scoped_end(struct tokenizer **tok) {
+    tokenizer_close(*tok);
+}
+
+static inline void token_list_scoped_end(struct token_list *list) {
+    token_list_deinit(list);
+}
+
+#endif
