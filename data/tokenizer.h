@@ -5,14 +5,14 @@
  *           SCOPED(token_list) struct token_list tokens = TOKEN_LIST_INIT;
  *           TRY(tokenizer_encode(tok, text, bytes, TOKENIZER_PARSE_SPECIAL, &tokens, err));
  *           TRY(tokenizer_decode(tok, tokens.ids, tokens.count, TOKENIZER_SKIP_SPECIAL, &out,
- * err));
+ *                                err));
  *
  *           Text that comes from people is encoded with TOKENIZER_SPECIAL_AS_TEXT, so that nobody
  *           can type a turn marker into a prompt; templates use TOKENIZER_PARSE_SPECIAL for their
  *           own parts only (data/chat_template.h).
  * Never adds: encode adds no BOS and no EOS by itself; tokenizer_bos and friends say what the model
  *           expects, and the caller adds it once. (Double BOS is the classic silent error.)
- * Oracle:   the tokenizers library (Hugging Face), ids and offsets equal.
+ * Oracle:   the tokenizers library (Hugging Face): ids, and offsets with trim_offsets off.
  * Owns:     its tables; encode and decode borrow. Unchanged after opening.
  * Threads:  one tokenizer may be used by many threads at once (no hidden cache without a lock).
  */
@@ -21,6 +21,8 @@
 
 #include "base/error.h"
 #include "base/strbuf.h"
+#include "data/text_span.h"
+#include "data/token_list.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,38 +31,26 @@
 struct tokenizer;
 struct tokenizer_spec; /* data/tokenizer_spec.h: vocabulary, merges and rules, from any source */
 
-/* A tokenizer.json, or the folder that holds one (with tokenizer_config.json,
- * special_tokens_map.json and generation_config.json beside it where they are). fails    ERR_IO;
- * ERR_OOM; ERR_DATA naming the file, the $.path and the part that is unknown */
+/* A tokenizer.json, or the folder that holds one or an older vocab.json and merges.txt; with
+ * tokenizer_config.json, special_tokens_map.json and chat_template.jinja where they are beside it.
+ * What only cuts and pads whole rows (truncation, padding) is left to the caller, as transformers
+ * does.
+ *   fails    ERR_IO; ERR_OOM; ERR_DATA naming the file, the $.path and the part that is unknown */
 ERR_NODISCARD enum err_code tokenizer_open(const char *path, struct tokenizer **out,
                                            struct error *err);
 
 /* From parts already in memory: a vocabulary inside a GGUF, one just trained. `spec` is borrowed.
- */
+ *   fails    ERR_OOM; ERR_LIMIT; ERR_DATA for parts that do not fit each other */
 ERR_NODISCARD enum err_code tokenizer_new(const struct tokenizer_spec *spec, struct tokenizer **out,
                                           struct error *err);
 void tokenizer_close(struct tokenizer *tok);
 
-/* Ids with the bytes of the text that each came from, [begin, end). */
-struct token_list {
-    int32_t *ids;
-    uint32_t *begins;
-    uint32_t *ends;
-    int64_t count;
-    int64_t capacity;
-};
-#define TOKEN_LIST_INIT \
-    { .ids = NULL, .begins = NULL, .ends = NULL, .count = 0, .capacity = 0 }
-void token_list_deinit(struct token_list *list);
-void token_list_reset(struct token_list *list);
-ERR_NODISCARD enum err_code token_list_add(struct token_list *list, int32_t id, uint32_t begin,
-                                           uint32_t end, struct error *err);
-
 enum tokenizer_encoding { TOKENIZER_SPECIAL_AS_TEXT, TOKENIZER_PARSE_SPECIAL };
 enum tokenizer_decoding { TOKENIZER_KEEP_SPECIAL, TOKENIZER_SKIP_SPECIAL };
 
-/* Appends to `out`. Text is UTF-8; invalid bytes are refused with their offset (ERR_DATA), as the
- * oracle's strings cannot hold them. Texts of 2^32 bytes and more are ERR_LIMIT. */
+/* Appends to `out`, places in bytes of `text`. Text is UTF-8; invalid bytes are refused with their
+ * offset (ERR_DATA), as the oracle's strings cannot hold them. Texts of 2^32 - 1 bytes and more are
+ * ERR_LIMIT. */
 ERR_NODISCARD enum err_code tokenizer_encode(const struct tokenizer *tok, const char *text,
                                              size_t bytes, enum tokenizer_encoding encoding,
                                              struct token_list *out, struct error *err);
@@ -72,19 +62,22 @@ ERR_NODISCARD enum err_code tokenizer_decode(const struct tokenizer *tok, const 
                                              struct strbuf *out, struct error *err);
 
 /* Decoding id by id for a terminal: gives out only whole characters, and in sum the same text as
- * tokenizer_decode of all ids (but for an incomplete end, which token_stream_finish gives out). */
+ * tokenizer_decode of all ids. What may yet become a character is held back, so an end needs
+ * token_stream_finish. Fields are for token_stream.c. */
 struct token_stream {
     const struct tokenizer *tok; /* borrowed */
     enum tokenizer_decoding decoding;
-    bool started; /* a leading space of Metaspace vocabularies has been dealt with */
-    unsigned char pending[4];
-    uint8_t pending_bytes;
+    bool started;       /* a token has been decoded */
+    int64_t strip_left; /* blanks at the start that are still to be dropped */
+    struct strbuf held; /* bytes that are no whole character yet; owned */
 };
 void token_stream_init(struct token_stream *stream, const struct tokenizer *tok,
                        enum tokenizer_decoding decoding);
+void token_stream_deinit(struct token_stream *stream);
 ERR_NODISCARD enum err_code token_stream_push(struct token_stream *stream, int32_t id,
                                               struct strbuf *out, struct error *err);
-void token_stream_finish(struct token_stream *stream, struct strbuf *out);
+ERR_NODISCARD enum err_code token_stream_finish(struct token_stream *stream, struct strbuf *out,
+                                                struct error *err);
 
 /* Ids are 0 .. count - 1, added tokens included. */
 int64_t tokenizer_count(const struct tokenizer *tok);
@@ -92,8 +85,12 @@ int64_t tokenizer_count(const struct tokenizer *tok);
 /* The id of a token as the vocabulary spells it ("<|im_start|>", "Ġthe"); -1: none. */
 int32_t tokenizer_find(const struct tokenizer *tok, const char *token);
 
-/* The raw bytes that this id stands for in a text; borrowed. */
-const char *tokenizer_bytes_of(const struct tokenizer *tok, int32_t id, size_t *out_bytes);
+/* The token of an id as the vocabulary spells it; absent for an id that is none. Borrowed. */
+struct text_span tokenizer_token(const struct tokenizer *tok, int32_t id);
+
+/* The bytes that an id stands for inside a text: " the", or a part of a character; absent as above.
+ * Borrowed. */
+struct text_span tokenizer_bytes_of(const struct tokenizer *tok, int32_t id);
 bool tokenizer_is_special(const struct tokenizer *tok, int32_t id);
 
 /* Ids that the tokenizer's own files state; -1: none. PAD is never guessed from EOS. */
@@ -101,9 +98,10 @@ int32_t tokenizer_bos(const struct tokenizer *tok);
 int32_t tokenizer_eos(const struct tokenizer *tok);
 int32_t tokenizer_pad(const struct tokenizer *tok);
 int32_t tokenizer_unk(const struct tokenizer *tok);
-/* Whether the model was trained with a BOS before every text (add_bos_token, or a post-processor).
- */
+/* Whether the model was trained with a BOS before every text, an EOS behind it (add_bos_token, or a
+ * post-processor). */
 bool tokenizer_adds_bos(const struct tokenizer *tok);
+bool tokenizer_adds_eos(const struct tokenizer *tok);
 /* The Jinja text of the model's chat template, or NULL. Borrowed. */
 const char *tokenizer_chat_template(const struct tokenizer *tok);
 
@@ -117,8 +115,8 @@ static inline void tokenizer_scoped_end(struct tokenizer **tok) {
     tokenizer_close(*tok);
 }
 
-static inline void token_list_scoped_end(struct token_list *list) {
-    token_list_deinit(list);
+static inline void token_stream_scoped_end(struct token_stream *stream) {
+    token_stream_deinit(stream);
 }
 
 #endif
