@@ -177,7 +177,7 @@ static void check_whole_or_absent(void *context) {
     struct error err = ERROR_INIT;
     const char *folder = scratch_path(failing->scratch, name_of(failing));
     if (file_exists(folder)) {
-        SCOPED(weight_source) struct weight_source *written = open_source(folder);
+        weight_source_close(open_source(folder));
         assert_ok(folder_remove(folder, &err), &err);
     }
     assert_string_equal(scratch_list(failing->scratch), "");
