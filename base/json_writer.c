@@ -202,6 +202,18 @@ void json_write_f64(struct json_writer *w, double value) {
     write_literal(w, json_format_f64(value, text));
 }
 
+void json_write_f64_point(struct json_writer *w, double value) {
+    if (!isfinite(value)) {
+        json_write_f64(w, value);
+        return;
+    }
+    char digits[JSON_F64_BYTES];
+    char text[JSON_F64_BYTES + 2];
+    (void)json_format_f64(value, digits);
+    (void)snprintf(text, sizeof text, "%s%s", digits, strpbrk(digits, ".e") ? "" : ".0");
+    write_literal(w, text);
+}
+
 void json_write_f64_or_null(struct json_writer *w, double value) {
     if (isfinite(value)) {
         json_write_f64(w, value);

@@ -61,6 +61,8 @@ void json_write_string_bytes(struct json_writer *w, const char *bytes, size_t co
 void json_write_i64(struct json_writer *w, int64_t value);
 void json_write_u64(struct json_writer *w, uint64_t value);
 void json_write_f64(struct json_writer *w, double value);
+void json_write_f64_point(struct json_writer *w, double value);   /* 8.0, not 8: for readers whose
+                                                                     types differ by that */
 void json_write_f64_or_null(struct json_writer *w, double value); /* null when not finite */
 void json_write_bool(struct json_writer *w, bool value);
 void json_write_null(struct json_writer *w);

@@ -502,9 +502,10 @@ static void write_i64(struct json_writer *out, const char *key, int64_t value) {
     json_write_i64(out, value);
 }
 
+/* With a point: transformers before 4.43 refuses a factor that Python reads as an integer. */
 static void write_f64(struct json_writer *out, const char *key, double value) {
     json_write_key(out, key);
-    json_write_f64(out, value);
+    json_write_f64_point(out, value);
 }
 
 static void write_text(struct json_writer *out, const char *key, const char *value) {

@@ -365,6 +365,20 @@ static void test_json_write_f64_or_null__writes_either(void **state) {
     assert_string_equal(strbuf_text(&text), "[0.5,null,null]");
 }
 
+static void test_json_write_f64_point__tells_numbers_from_integers(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(1000);
+    struct json_writer w = JSON_WRITER_INIT(&text, JSON_COMPACT);
+    json_write_array_begin(&w);
+    json_write_f64_point(&w, 8.0);
+    json_write_f64_point(&w, -0.5);
+    json_write_f64_point(&w, 1e300);
+    json_write_array_end(&w);
+    assert_ok(json_writer_finish(&w, &err), &err);
+    assert_string_equal(strbuf_text(&text), "[8.0,-0.5,1e+300]");
+}
+
 static void test_json_write_string__refuses_what_is_no_text(void **state) {
     (void)state;
     struct error err = ERROR_INIT;
@@ -506,6 +520,7 @@ int main(void) {
         cmocka_unit_test(test_json_write_f64__names_the_key_of_a_non_finite_number),
         cmocka_unit_test(test_json_write_f64__without_a_key_says_what_it_can),
         cmocka_unit_test(test_json_write_f64_or_null__writes_either),
+        cmocka_unit_test(test_json_write_f64_point__tells_numbers_from_integers),
         cmocka_unit_test(test_json_write_string__refuses_what_is_no_text),
         cmocka_unit_test(test_json_writer_finish__reports_a_full_buffer),
         cmocka_unit_test(test_json_writer__survives_every_failed_allocation),
