@@ -4,7 +4,7 @@
 _accord_command() {
     case $1 in
     'accord')
-        subcommands='demo doctor init import check stats export backup reward bench config help version completion '
+        subcommands='demo doctor init import check stats export backup reward model bench config help version completion '
         options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
         ;;
@@ -81,6 +81,21 @@ _accord_command() {
     'accord reward baseline')
         subcommands=''
         options='--folds --group --ridge --aspect --population --topic --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord model')
+        subcommands='info convert '
+        options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand=''
+        ;;
+    'accord model info')
+        subcommands=''
+        options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord model convert')
+        subcommands=''
+        options='--dtype --shard-size --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='file'
         ;;
     'accord bench')
@@ -367,6 +382,41 @@ _accord_value() {
         --aspect) value='' ;;
         --population) value='' ;;
         --topic) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord model')
+        case $2 in
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord model info')
+        case $2 in
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord model convert')
+        case $2 in
+        --dtype) value='f32 bf16 f16 ' ;;
+        --shard-size) value='' ;;
         --trace) value='' ;;
         --seed) value='' ;;
         -j | --threads) value='' ;;

@@ -20,6 +20,7 @@
     X(export)       \
     X(backup)       \
     X(reward)       \
+    X(model)        \
     X(bench)        \
     X(config)       \
     X(help)         \

@@ -1,0 +1,210 @@
+/* cmd_model_convert.c - accord model convert: any model that is read, as a Hugging Face folder. */
+#include "base/file.h"
+#include "base/file_atomic.h"
+#include "base/interrupt.h"
+#include "base/json_writer.h"
+#include "base/scoped.h"
+#include "policy/weight_source.h"
+#include "policy/weight_writer.h"
+#include "trainer/cmd_model.h"
+#include "trainer/run.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define TOKENIZER_BYTES_MAX (256 * MIB)
+
+/* Names of enum weight_dtype. */
+static const char *const dtypes[] = {"f32", "bf16", "f16", NULL};
+
+struct conversion {
+    struct run *run;
+    const char *from, *to;
+    struct weight_source *source;
+    enum weight_dtype dtype;
+    int64_t shard_bytes_max;
+    int64_t threads;
+    struct progress progress;
+    int64_t tensors;
+    int64_t tokenizer_files;
+};
+
+/* ---- what the writer asks for ---- */
+
+static enum err_code read_values(void *context, const struct model_tensor *tensor,
+                                 float *out_values, struct error *err) {
+    struct conversion *c = context;
+    if (interrupt_requested()) {
+        return err_set(err, ERR_INTERRUPTED, "interrupted; '%s' was not written", c->to);
+    }
+    TRY(weight_source_read(c->source, tensor, WEIGHT_F32, c->threads, out_values, err));
+    progress_update(&c->progress, ++c->tensors);
+    return ERR_OK;
+}
+
+static enum err_code copy_file(const char *from_folder, const char *to_folder, const char *name,
+                               bool *out_copied, struct error *err) {
+    SCOPED(strbuf) struct strbuf from = STRBUF_INIT(16 * KIB);
+    SCOPED(strbuf) struct strbuf to = STRBUF_INIT(16 * KIB);
+    strbuf_addf(&from, "%s/%s", from_folder, name);
+    strbuf_addf(&to, "%s/%s", to_folder, name);
+    TRY(strbuf_check(&from, "a path", err));
+    TRY(strbuf_check(&to, "a path", err));
+    *out_copied = file_exists(strbuf_text(&from));
+    if (!*out_copied) {
+        return ERR_OK;
+    }
+    SCOPED(mem) char *text = NULL;
+    size_t bytes = 0;
+    TRY(file_read_all(strbuf_text(&from), TOKENIZER_BYTES_MAX, &text, &bytes, err));
+    return file_atomic_write_whole(strbuf_text(&to), text, bytes, err);
+}
+
+/* The tokenizer of a Hugging Face folder, byte for byte. */
+static enum err_code copy_tokenizer(void *context, const char *folder, struct error *err) {
+    static const char *const names[] = {
+        "tokenizer.json",      "tokenizer_config.json", "special_tokens_map.json",
+        "chat_template.jinja", "added_tokens.json",     "vocab.json",
+        "merges.txt",          "tokenizer.model",
+    };
+    struct conversion *c = context;
+    if (strcmp(weight_source_describe(c->source).format, "safetensors") != 0) {
+        return ERR_OK;
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        bool copied = false;
+        TRY(copy_file(c->from, folder, names[i], &copied, err));
+        c->tokenizer_files += copied;
+    }
+    return ERR_OK;
+}
+
+/* ---- the command ---- */
+
+static enum err_code report(const struct conversion *c, struct error *err) {
+    const int64_t parameters = weight_source_describe(c->source).parameters;
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(OUTPUT_BYTES_MAX);
+    if (!c->run->output->json) {
+        strbuf_addf(&text, "wrote %" PRId64 " parameters in %s to ", parameters, dtypes[c->dtype]);
+        output_add_visible_text(&text, c->to);
+        strbuf_addf(&text, "%s\n", c->tokenizer_files > 0 ? ", with its tokenizer" : "");
+        return output_text(c->run->output, &text, err);
+    }
+    struct json_writer w = JSON_WRITER_INIT(&text, JSON_INDENTED);
+    json_write_object_begin(&w);
+    json_write_key(&w, "folder");
+    json_write_string(&w, c->to);
+    json_write_key(&w, "parameters");
+    json_write_i64(&w, parameters);
+    json_write_key(&w, "dtype");
+    json_write_string(&w, dtypes[c->dtype]);
+    json_write_key(&w, "tokenizer_files");
+    json_write_i64(&w, c->tokenizer_files);
+    json_write_object_end(&w);
+    TRY(json_writer_finish(&w, err));
+    strbuf_add_char(&text, '\n');
+    return output_text(c->run->output, &text, err);
+}
+
+static enum err_code convert(struct conversion *c, struct error *err) {
+    const struct weight_writer_job job = {
+        .config = weight_source_config(c->source),
+        .dtype = c->dtype,
+        .shard_bytes_max = c->shard_bytes_max,
+        .threads = c->threads,
+        .read = read_values,
+        .context = c,
+        .others = copy_tokenizer,
+        .others_context = c,
+    };
+    run_progress_open(c->run, "convert", "tensors", model_layout_count(job.config), &c->progress);
+    const enum err_code code = weight_writer_new_folder(c->to, &job, err);
+    if (code == ERR_OK) {
+        progress_finish(&c->progress);
+    }
+    progress_close(&c->progress);
+    return code;
+}
+
+/* `text` is one of `dtypes`. */
+static enum weight_dtype dtype_of(const char *text) {
+    for (int d = 0; dtypes[d]; d++) {
+        if (strcmp(dtypes[d], text) == 0) {
+            return (enum weight_dtype)d;
+        }
+    }
+    return WEIGHT_BF16;
+}
+
+static enum err_code convert_run(struct run *run, const struct command_args *args,
+                                 struct error *err) {
+    SCOPED(weight_source) struct weight_source *source = NULL;
+    TRY(weight_source_open(args->positionals[0], &source, err));
+    struct thread_count threads = {0};
+    TRY(run_threads(run, &threads, err));
+    struct conversion c = {
+        .run = run,
+        .from = args->positionals[0],
+        .to = args->positionals[1],
+        .source = source,
+        .dtype = dtype_of(command_args_text(args, "dtype")),
+        .shard_bytes_max = (int64_t)(command_args_real(args, "shard-size") * 1e9),
+        .threads = threads.threads,
+    };
+    TRY(interrupt_install("stopping; nothing is left behind; again to stop at once\n", err));
+    const enum err_code code = convert(&c, err);
+    if (code != ERR_INTERRUPTED) { /* else the second signal may still come */
+        interrupt_uninstall();
+    }
+    TRY(code);
+    if (c.tokenizer_files == 0) {
+        log_warn(run->log, "convert",
+                 "no tokenizer was written: put the model's tokenizer.json and "
+                 "tokenizer_config.json into '%s'",
+                 c.to);
+    }
+    return report(&c, err);
+}
+
+static const struct command_positional positionals[] = {
+    {.name = "model",
+     .kind = OPTION_FILE,
+     .help = "a Hugging Face folder, a GGUF or a llama2.c file"},
+    {.name = "folder", .kind = OPTION_FOLDER, .help = "the new folder; must not be there yet"},
+    {.name = NULL},
+};
+
+static const struct command_option options[] = {
+    {.name = "dtype",
+     .kind = OPTION_CHOICE,
+     .choices = dtypes,
+     .default_text = "bf16",
+     .help = "how weights are stored; f16 is refused where a weight does not fit"},
+    {.name = "shard-size",
+     .kind = OPTION_REAL,
+     .metavar = "GB",
+     .default_text = "5",
+     .min = 0.001,
+     .max = 1e6,
+     .help = "largest file of weights, in 10^9 bytes"},
+    {.name = NULL},
+};
+
+static const struct command_example examples[] = {
+    {"accord model convert smollm2.gguf models/smollm2", "for transformers, vLLM and others"},
+    {"accord model convert old new --dtype f32", "the same model, stored in f32"},
+    {NULL, NULL},
+};
+
+const struct command cmd_model_convert = {
+    .name = "convert",
+    .purpose = "write a model as a Hugging Face folder",
+    .description =
+        "Quantised weights are read as ggml reads them and stored as floats. The folder gets its "
+        "name when it is whole and has been read back: a failure, a full disk or kill -9 leaves "
+        "nothing under that name.",
+    .options = options,
+    .positionals = positionals,
+    .examples = examples,
+    .function = convert_run,
+};
