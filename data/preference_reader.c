@@ -9,9 +9,9 @@
 
 #include "base/arena.h"
 #include "base/invariant.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "data/message_json.h"
 
 #include <inttypes.h>
 
@@ -200,44 +200,6 @@ static enum err_code keep_text(struct preference_reader *reader, struct text_spa
     return text->bytes ? ERR_OK : err_oom(err, "a row of the log");
 }
 
-/* ---- messages ---- */
-
-static enum err_code read_message(struct preference_reader *reader, const struct json *doc,
-                                  const struct json_node *node, struct message *out,
-                                  struct error *err) {
-    const char *role = NULL;
-    const char *content = NULL;
-    TRY(json_get_string(doc, node, "role", &role, err));
-    TRY(json_get_string(doc, node, "content", &content, err));
-    out->role = text_span_of(role);
-    out->content = text_span_of(content);
-    TRY(keep_text(reader, &out->role, err));
-    return keep_text(reader, &out->content, err);
-}
-
-static enum err_code read_messages(struct preference_reader *reader, const struct text_span *json,
-                                   const struct message **out_messages, int64_t *out_count,
-                                   struct error *err) {
-    const struct json_limits limits = {
-        .bytes_max = SIZE_MAX / 2, .depth_max = 4, .values_max = 4 * PREFERENCE_MESSAGES_MAX};
-    SCOPED(json) struct json *doc = NULL;
-    const struct json_node *array = NULL;
-    TRY(json_parse(json->bytes, json->count, "messages of the log", &limits, &doc, err));
-    TRY(json_as_array(doc, json_root(doc), &array, err));
-    int64_t count = json_count(doc, array);
-    struct message *messages = arena_array(&reader->arena, (size_t)count, sizeof *messages);
-    if (!messages) {
-        return err_oom(err, "a row of the log");
-    }
-    int64_t i = 0;
-    for (const struct json_node *node = json_first(array); node; node = json_next(node)) {
-        TRY(read_message(reader, doc, node, &messages[i++], err));
-    }
-    *out_messages = messages;
-    *out_count = count;
-    return ERR_OK;
-}
-
 /* ---- one record ---- */
 
 /* The four columns from `first` on: id, kind, content, origin. */
@@ -255,7 +217,8 @@ static enum err_code read_response(struct preference_reader *reader, struct db_s
     }
     struct text_span json = out->text;
     out->text = (struct text_span)TEXT_SPAN_NONE;
-    return read_messages(reader, &json, &out->messages, &out->message_count, err);
+    return message_json_read(&json, "messages of the log", &reader->arena, &out->messages,
+                             &out->message_count, err);
 }
 
 static enum err_code add_response(struct preference_reader *reader,
@@ -354,8 +317,8 @@ static enum err_code read_prompt(struct preference_reader *reader, struct prefer
     TRY(read_text(rows, COLUMN_TOPIC, &prompt->topic, err));
     TRY(prompt_kind_of_name(kind.bytes, &prompt->kind, err));
     if (prompt->kind == PROMPT_CHAT) {
-        return read_messages(reader, &record->prompt_content, &prompt->messages,
-                             &prompt->message_count, err);
+        return message_json_read(&record->prompt_content, "messages of the log", &reader->arena,
+                                 &prompt->messages, &prompt->message_count, err);
     }
     prompt->text = record->prompt_content;
     return ERR_OK;
