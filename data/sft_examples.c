@@ -328,7 +328,7 @@ static enum err_code next_whole(struct sft_examples *examples, struct text_span 
     }
     TRY(file_read_all(examples->path, PREFERENCE_TEXT_BYTES_MAX, &examples->text, &count, err));
     examples->is_read = true;
-    *out_text = (struct text_span){examples->text, count};
+    *out_text = text_span_skip_bom((struct text_span){examples->text, count});
     *out_line = 1;
     return ERR_OK;
 }

@@ -89,10 +89,9 @@ ERR_NODISCARD enum err_code sft_examples_open(struct db *db, const struct sft_op
                                               struct sft_examples **out, struct error *err);
 
 /* Texts of a file: of JSON lines ("*.jsonl", "*.json", with or without ".gz") the member "text" of
- * each object, else the whole file, which is one text. Of `options` only the split counts; there is
- * no db to borrow.
- *   fails    ERR_IO; ERR_DATA naming file, line and $.path, or the byte that is no UTF-8; ERR_LIMIT
- *            for a text beyond PREFERENCE_TEXT_BYTES_MAX */
+ * each object, else the whole file, which is one text (without a byte order mark). Of `options`
+ * only the split counts; there is no db to borrow. fails    ERR_IO; ERR_DATA naming file, line and
+ * $.path, or the byte that is no UTF-8; ERR_LIMIT for a text beyond PREFERENCE_TEXT_BYTES_MAX */
 ERR_NODISCARD enum err_code sft_examples_open_file(const char *path,
                                                    const struct sft_options *options,
                                                    struct sft_examples **out, struct error *err);

@@ -34,4 +34,10 @@ static inline bool text_span_equal(const struct text_span *left, const struct te
             (left->bytes && right->bytes && memcmp(left->bytes, right->bytes, left->count) == 0));
 }
 
+/* Without the byte order mark that some programs put in front of UTF-8; it is no text. */
+static inline struct text_span text_span_skip_bom(struct text_span span) {
+    bool has_bom = span.count >= 3 && memcmp(span.bytes, "\xEF\xBB\xBF", 3) == 0;
+    return has_bom ? (struct text_span){span.bytes + 3, span.count - 3} : span;
+}
+
 #endif

@@ -258,6 +258,10 @@ static void test_sft_examples_open_file__rows_and_whole_files(void **state) {
     counts = list_file(scratch_path(scratch, "c.txt"), &options, &out);
     assert_int_equal(counts.examples, 0);
     assert_int_equal(counts.blank, 1);
+    strbuf_reset(&out);
+    scratch_write(scratch, "d.txt", "\xEF\xBB\xBFtea"); /* a byte order mark */
+    counts = list_file(scratch_path(scratch, "d.txt"), &options, &out);
+    assert_string_equal(strbuf_text(&out), "1:tea|");
 }
 
 static void check_file_fails(struct scratch *scratch, const char *name, const char *text,
