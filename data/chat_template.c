@@ -37,6 +37,7 @@ struct chat_template {
     enum system_place system_place;
     bool alternates; /* user first, then in turn; a system message does not count */
     bool trims;      /* blanks at both ends of what people wrote */
+    bool is_plain;   /* a form that is older than Jinja templates */
 };
 
 #define CHATML_TURN(role) \
@@ -116,6 +117,7 @@ static const struct chat_template templates[] = {
                   {"\n\n### Response:\n", "", "{eos}", ""}},
         .system_place = SYSTEM_FIRST,
         .alternates = true,
+        .is_plain = true,
     },
     {
         .name = "human-assistant",
@@ -124,6 +126,7 @@ static const struct chat_template templates[] = {
         .turns = {NO_TURN, {"\n\nHuman: ", "", "", ""}, {"\n\nAssistant:", " ", "{eos}", ""}},
         .system_place = SYSTEM_NOWHERE,
         .alternates = true,
+        .is_plain = true,
     },
 };
 
@@ -181,6 +184,10 @@ const char *chat_template_help(const struct chat_template *template) {
 
 bool chat_template_has_bos(const struct chat_template *template) {
     return strstr(template->start, "{bos}") || strstr(template->turns[ROLE_USER].before, "{bos}");
+}
+
+bool chat_template_is_plain(const struct chat_template *template) {
+    return template->is_plain;
 }
 
 static const struct chat_template *find(const char *name) {

@@ -88,6 +88,9 @@ const char *chat_template_help(const struct chat_template *template);
 /* Whether it writes a BOS itself; no other may then be added. */
 bool chat_template_has_bos(const struct chat_template *template);
 
+/* Whether nobody publishes it as Jinja, so that no text says whether a BOS comes first. */
+bool chat_template_is_plain(const struct chat_template *template);
+
 /* Replaces `out` by the text of a conversation; on failure it is empty.
  *   fails    ERR_DATA as said above; ERR_DATA for a BOS or EOS that is needed and absent; ERR_LIMIT
  *            above CHAT_TEXT_BYTES_MAX; ERR_OOM */
