@@ -180,6 +180,10 @@ bool added_set_next(const struct added_set *set, struct added_search *search,
             (token->single_word && !is_single_word(search, begin, end))) {
             continue;
         }
+        if (token->special && search->allows && !search->allows(search->context, begin, end)) {
+            search->at = begin + 1;
+            continue;
+        }
         out->id = token->id;
         out->begin = token->lstrip ? blanks_before(search, begin) : begin;
         out->end = token->rstrip ? blanks_after(search, end) : end;

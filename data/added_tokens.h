@@ -32,7 +32,11 @@ void added_set_free(struct added_set *set);
 struct added_search {
     const char *text; /* borrowed, checked UTF-8 */
     uint32_t count;
-    bool as_text;       /* special tokens are text like any other */
+    bool as_text; /* special tokens are text like any other */
+    /* Whether a special token may lie at bytes [begin, end) of the text; one that may not is passed
+     * over as if it were not there. NULL: anywhere. */
+    bool (*allows)(const void *context, uint32_t begin, uint32_t end);
+    const void *context;
     uint32_t at;        /* where the search goes on */
     uint32_t free_from; /* end of the last cut */
 };

@@ -286,7 +286,9 @@ void tokenizer_close(struct tokenizer *tok) {
 
 struct encoding {
     const struct tokenizer *tok;
-    bool as_text; /* special tokens are text */
+    bool as_text;                    /* special tokens are text */
+    const struct token_span *parsed; /* [parsed_count] where they are not; NULL: nowhere */
+    int64_t parsed_count;
     struct token_edit edits[2];
     struct token_words words;
     struct token_list *out;
@@ -314,10 +316,35 @@ static enum err_code encode_words(struct encoding *e, const struct token_text *t
 typedef enum err_code (*encode_part)(struct encoding *e, const struct token_text *text,
                                      struct error *err);
 
+/* A text and where in the original special tokens are parsed. */
+struct allowed {
+    const struct encoding *e;
+    const struct token_text *text;
+};
+
+static bool is_allowed(const void *context, uint32_t begin, uint32_t end) {
+    const struct allowed *allowed = context;
+    struct token_place place = token_text_place(allowed->text, (struct token_span){begin, end});
+    int64_t low = 0;
+    int64_t high = allowed->e->parsed_count;
+    while (low < high) { /* the first span that ends at or behind the end */
+        int64_t middle = low + (high - low) / 2;
+        bool is_behind = allowed->e->parsed[middle].end >= place.end;
+        low = is_behind ? low : middle + 1;
+        high = is_behind ? middle : high;
+    }
+    return low < allowed->e->parsed_count && allowed->e->parsed[low].begin <= place.begin;
+}
+
 /* Cuts the tokens of `set` out of `text`, and does `part` with what lies between. */
 static enum err_code cut(struct encoding *e, const struct added_set *set,
                          const struct token_text *text, encode_part part, struct error *err) {
-    struct added_search search = {.text = text->bytes, .count = text->count, .as_text = e->as_text};
+    const struct allowed allowed = {e, text};
+    struct added_search search = {.text = text->bytes,
+                                  .count = text->count,
+                                  .as_text = e->as_text,
+                                  .allows = e->parsed ? is_allowed : NULL,
+                                  .context = &allowed};
     struct added_cut found;
     uint32_t done = 0;
     while (added_set_next(set, &search, &found)) {
@@ -346,9 +373,9 @@ static enum err_code encode_piece(struct encoding *e, const struct token_text *p
     return cut(e, e->tok->added_normalized, &text, encode_words, err);
 }
 
-enum err_code tokenizer_encode(const struct tokenizer *tok, const char *text, size_t bytes,
-                               enum tokenizer_encoding encoding, struct token_list *out,
-                               struct error *err) {
+/* `e` says how. */
+static enum err_code encode_all(struct encoding *e, const char *text, size_t bytes,
+                                struct error *err) {
     if (bytes >= UINT32_MAX) {
         return err_set(err, ERR_LIMIT, "text of %zu bytes, limit 2^32 - 2", bytes);
     }
@@ -356,21 +383,42 @@ enum err_code tokenizer_encode(const struct tokenizer *tok, const char *text, si
     if (invalid < bytes) {
         return err_set(err, ERR_DATA, "text is not UTF-8 at byte %zu", invalid);
     }
+
+    int64_t count = e->out->count;
+    int64_t dropped_bytes = e->out->dropped_bytes;
+    struct token_text whole = token_text_of(text, (uint32_t)bytes, 0);
+    if (cut(e, e->tok->added, &whole, encode_piece, err)) {
+        e->out->count = count;
+        e->out->dropped_bytes = dropped_bytes;
+        return err->code;
+    }
+    return ERR_OK;
+}
+
+enum err_code tokenizer_encode(const struct tokenizer *tok, const char *text, size_t bytes,
+                               enum tokenizer_encoding encoding, struct token_list *out,
+                               struct error *err) {
     SCOPED(encoding)
     struct encoding e = {.tok = tok,
                          .as_text = encoding == TOKENIZER_SPECIAL_AS_TEXT,
                          .edits = {TOKEN_EDIT_INIT, TOKEN_EDIT_INIT},
                          .words = TOKEN_WORDS_INIT,
                          .out = out};
-    int64_t count = out->count;
-    int64_t dropped_bytes = out->dropped_bytes;
-    struct token_text whole = token_text_of(text, (uint32_t)bytes, 0);
-    if (cut(&e, tok->added, &whole, encode_piece, err)) {
-        out->count = count;
-        out->dropped_bytes = dropped_bytes;
-        return err->code;
-    }
-    return ERR_OK;
+    return encode_all(&e, text, bytes, err);
+}
+
+enum err_code tokenizer_encode_parsed(const struct tokenizer *tok,
+                                      const struct tokenizer_input *input, struct token_list *out,
+                                      struct error *err) {
+    SCOPED(encoding)
+    struct encoding e = {.tok = tok,
+                         .as_text = input->parsed_count == 0,
+                         .parsed = input->parsed,
+                         .parsed_count = input->parsed_count,
+                         .edits = {TOKEN_EDIT_INIT, TOKEN_EDIT_INIT},
+                         .words = TOKEN_WORDS_INIT,
+                         .out = out};
+    return encode_all(&e, input->text, input->bytes, err);
 }
 
 /* ---- asking ---- */

@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 struct tokenizer;
+struct token_span;     /* data/token_text.h */
 struct tokenizer_spec; /* data/tokenizer_spec.h: vocabulary, merges and rules, from any source */
 
 /* A tokenizer.json, or the folder that holds one or an older vocab.json and merges.txt; with
@@ -54,6 +55,20 @@ enum tokenizer_decoding { TOKENIZER_KEEP_SPECIAL, TOKENIZER_SKIP_SPECIAL };
 ERR_NODISCARD enum err_code tokenizer_encode(const struct tokenizer *tok, const char *text,
                                              size_t bytes, enum tokenizer_encoding encoding,
                                              struct token_list *out, struct error *err);
+
+/* A text that people and a template wrote together (data/chat_encode.h). */
+struct tokenizer_input {
+    const char *text;
+    size_t bytes;
+    const struct token_span *parsed; /* [parsed_count] bytes, in order: the template's parts */
+    int64_t parsed_count;
+};
+
+/* As tokenizer_encode, with special tokens parsed in these places only. One that does not lie in a
+ * single span as a whole is text, and hides none that does. */
+ERR_NODISCARD enum err_code tokenizer_encode_parsed(const struct tokenizer *tok,
+                                                    const struct tokenizer_input *input,
+                                                    struct token_list *out, struct error *err);
 
 /* Appends the text; bytes that form no UTF-8 become U+FFFD, as the oracle does.
  *   fails    ERR_DATA for an id outside the vocabulary */

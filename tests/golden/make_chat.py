@@ -6,12 +6,18 @@ jinja.jsonl     {"name", "jinja"}: texts that are to be recognised, and under wh
 rendered.jsonl  {"name", "messages", "ask", "text"}: a conversation as transformers renders it, with
                 (ask) or without a generation prompt; text null: the template raises an exception
 
+tokenizer/      a byte-level tokenizer with the special tokens of all templates, trained on the
+                conversations
+encoded.jsonl   {"name", "messages", "ids", "targets"}: the tokens of conversations that end in an
+                answer, and a 0 or 1 each: whether it holds a byte of the answer or of its end. Where
+                people typed special tokens, these are text; all else is as encoding the whole gives it
+
 Every text of one name must render every conversation alike. With --table, prints the SHA-256 of each
 text as the table of data/chat_template.c has them. Templates of alpaca and human-assistant are ours:
 nobody publishes them as Jinja, so the texts below say what is meant.
 
-Made with: Python 3.11.7, transformers 5.23.0, jinja2 3.1.6.
-Run with:  python3 -m pip install transformers==5.23.0 jinja2==3.1.6 &&
+Made with: Python 3.11.7, transformers 5.23.0, tokenizers 0.23.3, jinja2 3.1.6.
+Run with:  python3 -m pip install transformers==5.23.0 tokenizers==0.23.3 jinja2==3.1.6 &&
            python3 tests/golden/make_chat.py [--table]
 """
 
@@ -21,6 +27,7 @@ import pathlib
 import sys
 
 import jinja2
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers.utils.chat_template_utils import _compile_jinja_template
 
 FOLDER = pathlib.Path(__file__).parent / "chat"
@@ -221,6 +228,80 @@ def rendered(text, messages, ask):
         return None
 
 
+SPECIAL = [BOS, EOS, "<pad>", "<|im_start|>", "<|im_end|>", "<|start_header_id|>", "<|end_header_id|>",
+           "<|eot_id|>"]
+BEHIND = {"llama2": "", "llama3": "", "mistral": "", "mistral-v0.1": " ", "zephyr": "\n", "alpaca": "",
+          "human-assistant": ""}  # what follows the end of an answer; else a line end
+
+
+def make_tokenizer():
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=340, min_frequency=1, show_progress=False, special_tokens=[
+            AddedToken(token, special=True, normalized=False) for token in SPECIAL],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    texts = [rendered(t[0], c, False) or "" for t in TEMPLATES.values() for c in CONVERSATIONS]
+    for token in SPECIAL:
+        texts = [text.replace(token, " ") for text in texts]
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def pieces(tokenizer, text, hidden):
+    """Ids and places. `hidden` is the text with '<' of what people wrote replaced, so that special
+    tokens are found in markup only."""
+    at, found = 0, []
+    while at < len(text):
+        token = next((t for t in SPECIAL if hidden.startswith(t, at)), None)
+        if token:
+            found.append((tokenizer.token_to_id(token), at, at + len(token)))
+            at += len(token)
+            continue
+        end = min([p for p in (hidden.find(t, at) for t in SPECIAL) if p >= 0] + [len(text)])
+        tokenizer.encode_special_tokens = True
+        part = tokenizer.encode(text[at:end])
+        found += [(i, at + b, at + e) for i, (b, e) in zip(part.ids, part.offsets)]
+        at = end
+    tokenizer.encode_special_tokens = False
+    return found
+
+
+def encoded(tokenizer, name, messages):
+    jinja = TEMPLATES[name][0]
+    text = rendered(jinja, messages, False)
+    if text is None or len(messages) < 2 or any(m["role"] == "system" for m in messages[1:]):
+        return None
+    hide = [{**m, "content": m["content"].replace("<", "\ue000")} for m in messages]
+    hidden = rendered(jinja, hide, False)
+    tokens = pieces(tokenizer, text, hidden)
+    if hidden == text:
+        whole = tokenizer.encode(text)
+        assert whole.ids == [i for i, _, _ in tokens], (name, messages)
+        assert whole.offsets == [(b, e) for _, b, e in tokens], (name, messages)
+    begin = len(rendered(jinja, messages[:-1], True))
+    end = len(text) - len(BEHIND.get(name, "\n"))
+    targets = [int(b < end and e > begin) for _, b, e in tokens]
+    return {"name": name, "messages": messages, "ids": [i for i, _, _ in tokens], "targets": targets}
+
+
+def write_encoded():
+    tokenizer = make_tokenizer()
+    (FOLDER / "tokenizer").mkdir(exist_ok=True)
+    tokenizer.save(str(FOLDER / "tokenizer" / "tokenizer.json"))
+    config = {"bos_token": BOS, "eos_token": EOS, "pad_token": "<pad>",
+              "tokenizer_class": "PreTrainedTokenizerFast"}
+    (FOLDER / "tokenizer" / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    rows = []
+    for name in TEMPLATES:
+        for messages in CONVERSATIONS:
+            row = encoded(tokenizer, name, messages) if messages[-1]["role"] == "assistant" else None
+            rows += [row] if row else []
+    lines = (json.dumps(row) + "\n" for row in rows)
+    (FOLDER / "encoded.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
 def is_asked_out_of_turn(messages):
     return messages[-1]["role"] == "assistant"
 
@@ -244,6 +325,7 @@ def main():
     for name, rows in ("jinja.jsonl", jinja), ("rendered.jsonl", results):
         lines = (json.dumps(row) + "\n" for row in rows)
         (FOLDER / name).write_text("".join(lines), encoding="utf-8")
+    write_encoded()
     if "--table" in sys.argv:
         for digest, name in table:
             print(f'    {{"{digest}", "{name}"}},')
