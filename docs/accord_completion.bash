@@ -5,6 +5,7 @@ _accord_command() {
     case $1 in
     'accord')
         subcommands='demo doctor init import check stats export backup reward model bench config help version completion '
+        subcommands='demo doctor init import check stats export backup reward tokenizer bench config help version completion '
         options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
         ;;
@@ -97,6 +98,30 @@ _accord_command() {
         subcommands=''
         options='--dtype --shard-size --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='file'
+    'accord tokenizer')
+        subcommands='train encode decode info '
+        options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand=''
+        ;;
+    'accord tokenizer train')
+        subcommands=''
+        options='--output --vocabulary --min-frequency --pattern --special --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord tokenizer encode')
+        subcommands=''
+        options='--show --special --chat --template --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='folder'
+        ;;
+    'accord tokenizer decode')
+        subcommands=''
+        options='--skip-special --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='folder'
+        ;;
+    'accord tokenizer info')
+        subcommands=''
+        options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='folder'
         ;;
     'accord bench')
         subcommands='start fit torch adamw scope '
@@ -392,6 +417,7 @@ _accord_value() {
         esac
         ;;
     'accord model')
+    'accord tokenizer')
         case $2 in
         --trace) value='' ;;
         --seed) value='' ;;
@@ -403,6 +429,35 @@ _accord_value() {
         esac
         ;;
     'accord model info')
+    'accord tokenizer train')
+        case $2 in
+        -o | --output) value='folder' ;;
+        --vocabulary) value='' ;;
+        --min-frequency) value='' ;;
+        --pattern) value='gpt2 smollm2 llama3 qwen2 ' ;;
+        --special) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord tokenizer encode')
+        case $2 in
+        --template) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord tokenizer decode')
         case $2 in
         --trace) value='' ;;
         --seed) value='' ;;
@@ -417,6 +472,8 @@ _accord_value() {
         case $2 in
         --dtype) value='f32 bf16 f16 ' ;;
         --shard-size) value='' ;;
+    'accord tokenizer info')
+        case $2 in
         --trace) value='' ;;
         --seed) value='' ;;
         -j | --threads) value='' ;;

@@ -21,6 +21,7 @@
     X(backup)       \
     X(reward)       \
     X(model)        \
+    X(tokenizer)    \
     X(bench)        \
     X(config)       \
     X(help)         \
