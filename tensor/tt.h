@@ -169,6 +169,13 @@ void tt_scope_rewind(tt_scope *s, int64_t mark) TT_NOEXCEPT;
 tt_tensor *tt_scope_fail(tt_scope *s, enum err_code code, const char *fmt, ...) TT_NOEXCEPT
     ERR_FORMAT(3, 4);
 
+/* How the scope was opened; TT_NO_GRAD for NULL. */
+enum tt_grad_mode tt_scope_grad(const tt_scope *s) TT_NOEXCEPT;
+
+/* A handle in `s` to the values of `a`, which lives in `inner`, as tt_share, but with inner's error
+ * where inner has failed: how a formula with a scope of its own hands out its result. */
+tt_tensor *tt_scope_give(tt_scope *s, const tt_scope *inner, const tt_tensor *a) TT_NOEXCEPT;
+
 static inline void tt_scope_scoped_end(tt_scope **s) {
     tt_scope_close(*s);
 }

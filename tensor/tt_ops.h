@@ -247,6 +247,33 @@ enum tt_attention_mask { TT_ATTEND_ALL, TT_ATTEND_CAUSAL };
 tt_tensor *tt_attention(tt_scope *s, const tt_tensor *q, const tt_tensor *k, const tt_tensor *v,
                         enum tt_attention_mask mask, double scale) TT_NOEXCEPT;
 
+/* Causal attention within each of the sequences laid end to end: q [N, H, d], k and v [N, H_kv, d]
+ * with H a multiple of H_kv; sequence i is rows starts[i] .. starts[i + 1] - 1 of the host array
+ * starts [sequences + 1], from 0 to N. No token sees another sequence. Returns [N, H, d]. */
+tt_tensor *tt_attention_packed(tt_scope *s, const tt_tensor *q, const tt_tensor *k,
+                               const tt_tensor *v, const int64_t *starts, int64_t sequences,
+                               double scale) TT_NOEXCEPT;
+/* Rotary positions (arXiv 2104.09864) in the order of Hugging Face: element i < d/2 of each head
+ * pairs with i + d/2. x [N, H, d] float; cosine, sine [N, d/2] wide float, in which it computes. */
+tt_tensor *tt_rope(tt_scope *s, const tt_tensor *x, const tt_tensor *cosine,
+                   const tt_tensor *sine) TT_NOEXCEPT;
+/* silu(gate) * up (arXiv 2002.05202), of equal shape. */
+tt_tensor *tt_swiglu(tt_scope *s, const tt_tensor *gate, const tt_tensor *up) TT_NOEXCEPT;
+
+/* A part of a formula that can be run again: y = run(s, context, x), a pure function of x, of
+ * parameters and of `context`, plain bytes that are copied. */
+struct tt_block {
+    tt_tensor *(*run)(tt_scope *s, const void *context, const tt_tensor *x);
+    const void *context;
+    size_t context_bytes; /* at most TT_BLOCK_CONTEXT_MAX */
+};
+#define TT_BLOCK_CONTEXT_MAX 128
+
+/* The block's result, keeping x alone for backward, which runs the block a second time: memory for
+ * time (arXiv 1604.06174). What the context points to must live, unchanged, until backward is done.
+ */
+tt_tensor *tt_recompute(tt_scope *s, const tt_tensor *x, const struct tt_block *block) TT_NOEXCEPT;
+
 /* log softmax(logits)[target] per row. logits [N, V] wide float, target [N] i64; returns [N] nats.
  */
 tt_tensor *tt_token_logp(tt_scope *s, const tt_tensor *logits, const tt_tensor *target) TT_NOEXCEPT;

@@ -234,6 +234,16 @@ enum err_code tt_scope_check(const tt_scope *s, struct error *err) noexcept {
     return s->failure.code;
 }
 
+enum tt_grad_mode tt_scope_grad(const tt_scope *s) noexcept {
+    return s ? s->grad : TT_NO_GRAD;
+}
+
+tt_tensor *tt_scope_give(tt_scope *s, const tt_scope *inner, const tt_tensor *a) noexcept {
+    struct error err = ERROR_INIT;
+    const enum err_code code = tt_scope_check(inner, &err);
+    return code == ERR_OK ? tt_share(s, a) : tt_scope_fail(s, code, "%s", err.msg);
+}
+
 int64_t tt_scope_mark(const tt_scope *s) noexcept {
     return s ? s->used : 0;
 }

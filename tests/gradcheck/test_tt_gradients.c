@@ -314,6 +314,26 @@ OP(attention_causal, tt_attention(s, A, B, C, TT_ATTEND_CAUSAL, 0.7))
 OP(token_logp, tt_token_logp(s, A, i64_of(s, TT_SHAPE(2), 2, 0)))
 OP(entropy, tt_entropy(s, A))
 
+OP(rope,
+   tt_rope(s, A, f64_of(s, TT_SHAPE(3, 1), 1, 0.6, -0.8), f64_of(s, TT_SHAPE(3, 1), 0, 0.8, 0.6)))
+OP(swiglu, tt_swiglu(s, A, B))
+
+static tt_tensor *attention_packed(tt_scope *s, const tt_tensor *const *x) {
+    const int64_t starts[] = {0, 1, 3};
+    return tt_attention_packed(s, A, B, C, starts, 2, 0.7);
+}
+
+static tt_tensor *tanh_of_context(tt_scope *s, const void *context, const tt_tensor *x) {
+    const tt_tensor *const *factor = context;
+    return tt_tanh(s, tt_mul(s, *factor, x));
+}
+
+static tt_tensor *recompute(tt_scope *s, const tt_tensor *const *x) {
+    return tt_recompute(
+        s, A,
+        &(struct tt_block){.run = tanh_of_context, .context = &x[1], .context_bytes = sizeof x[1]});
+}
+
 static tt_tensor *dropout(tt_scope *s, const tt_tensor *const *x) {
     const struct rng stream = rng_stream(3, RNG_DROPOUT, 0, 0);
     return tt_dropout(s, A, &stream, 0.5);
@@ -337,6 +357,10 @@ static void test_networks__gradients(void **state) {
         ANY_1(token_logp, MATRIX),
         ANY_1(entropy, MATRIX),
         ANY_1(dropout, MATRIX),
+        ANY_1(rope, TT_SHAPE(3, 2, 2)),
+        ANY_2(swiglu, MATRIX, MATRIX),
+        ANY_3(attention_packed, TT_SHAPE(3, 2, 2), TT_SHAPE(3, 1, 2), TT_SHAPE(3, 1, 2)),
+        ANY_2(recompute, MATRIX, MATRIX),
     };
     check_gradients(tensor_test_scope(state), cases, COUNT(cases));
 }

@@ -10,5 +10,6 @@ int main(void) {
     failed += tt_reduce_tests();
     failed += tt_arrange_tests();
     failed += tt_network_tests();
+    failed += tt_transformer_tests();
     return failed != 0;
 }

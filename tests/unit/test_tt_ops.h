@@ -10,5 +10,6 @@ int tt_inplace_tests(void);
 int tt_reduce_tests(void);
 int tt_arrange_tests(void);
 int tt_network_tests(void);
+int tt_transformer_tests(void);
 
 #endif
