@@ -1,0 +1,93 @@
+/* token_set.c - see token_set.h. */
+#include "data/token_set.h"
+
+#include "base/mem.h"
+#include "base/rng.h"
+
+#include <string.h>
+
+/* Room for `needed` elements in an array; NULL without memory, and then the array is as before. */
+static void *grow(void *array, int64_t capacity, size_t item_bytes) {
+    return mem_array_resize(array, (size_t)capacity, item_bytes);
+}
+
+static enum err_code reserve_tokens(struct token_set *set, int64_t needed, struct error *err) {
+    if (needed <= set->tokens_capacity) {
+        return ERR_OK;
+    }
+    const int64_t capacity =
+        (int64_t)mem_grown_capacity((size_t)set->tokens_capacity, (size_t)needed);
+    int32_t *ids = grow(set->ids, capacity, sizeof *ids);
+    set->ids = ids ? ids : set->ids;
+    bool *is_target = ids ? grow(set->is_target, capacity, sizeof *is_target) : NULL;
+    if (!is_target) {
+        return err_oom(err, "tokens");
+    }
+    set->is_target = is_target;
+    set->tokens_capacity = capacity;
+    return ERR_OK;
+}
+
+static enum err_code reserve_sequences(struct token_set *set, int64_t needed, struct error *err) {
+    if (needed <= set->capacity) {
+        return ERR_OK;
+    }
+    const int64_t capacity = (int64_t)mem_grown_capacity((size_t)set->capacity, (size_t)needed);
+    int64_t *ends = grow(set->ends, capacity, sizeof *ends);
+    set->ends = ends ? ends : set->ends;
+    int64_t *targets = ends ? grow(set->targets, capacity, sizeof *targets) : NULL;
+    if (!targets) {
+        return err_oom(err, "token sequences");
+    }
+    set->targets = targets;
+    set->capacity = capacity;
+    return ERR_OK;
+}
+
+enum err_code token_set_add(struct token_set *set, const int32_t *ids, const bool *is_target,
+                            int64_t count, struct error *err) {
+    int64_t targets = 0;
+    for (int64_t i = 1; i < count; i++) {
+        targets += is_target[i];
+    }
+    if (targets == 0) {
+        return err_set(err, ERR_DATA, "a sequence without a token to learn");
+    }
+    TRY(reserve_tokens(set, set->tokens + count, err));
+    TRY(reserve_sequences(set, set->count + 1, err));
+    memcpy(set->ids + set->tokens, ids, (size_t)count * sizeof *ids);
+    memcpy(set->is_target + set->tokens, is_target, (size_t)count * sizeof *is_target);
+    set->is_target[set->tokens] = false;
+    set->tokens += count;
+    set->ends[set->count] = set->tokens;
+    set->targets[set->count] = targets;
+    set->count++;
+    return ERR_OK;
+}
+
+struct token_sequence token_set_at(const struct token_set *set, int64_t index) {
+    const int64_t begin = index > 0 ? set->ends[index - 1] : 0;
+    return (struct token_sequence){
+        .ids = set->ids + begin,
+        .is_target = set->is_target + begin,
+        .count = set->ends[index] - begin,
+        .targets = set->targets[index],
+    };
+}
+
+void token_set_deinit(struct token_set *set) {
+    mem_free(set->ids);
+    mem_free(set->is_target);
+    mem_free(set->ends);
+    mem_free(set->targets);
+    *set = (struct token_set)TOKEN_SET_INIT;
+}
+
+void token_set_order(int64_t count, uint64_t seed, int64_t epoch, int64_t *out_order) {
+    struct rng rng = rng_stream(seed, RNG_SHUFFLE, epoch, 0);
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t j = rng_below(&rng, i + 1); /* in 0 .. i */
+        out_order[i] = out_order[j];                                 /* j == i: overwritten below */
+        out_order[j] = i;
+    }
+}
