@@ -1,0 +1,142 @@
+/* run_folder.c - see run_folder.h. */
+#include "trainer/run_folder.h"
+
+#include "base/arena.h"
+#include "base/config_text.h"
+#include "base/file.h"
+#include "base/file_atomic.h"
+#include "base/file_lock.h"
+#include "base/mem.h"
+#include "base/scoped.h"
+#include "base/strbuf.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define CONFIG_BYTES_MAX (1 * MIB)
+
+static enum err_code path_in(const char *folder, const char *name, struct strbuf *out,
+                             struct error *err) {
+    strbuf_reset(out);
+    strbuf_addf(out, "%s/%s", folder, name);
+    return strbuf_check(out, "path in a run folder", err);
+}
+
+/* --- the configuration -------------------------------------------------------------------------
+ */
+
+/* The first line in which two configurations differ, of `found`; cut at the end of the line. */
+static void first_difference(const char *found, const char *wanted, char *out, size_t out_bytes) {
+    size_t line = 0;
+    for (size_t i = 0; found[i] && found[i] == wanted[i]; i++) {
+        line = found[i] == '\n' ? i + 1 : line;
+    }
+    line += strspn(found + line, " ");
+    size_t length = strcspn(found + line, ",\n");
+    length = length < out_bytes ? length : out_bytes - 1;
+    memcpy(out, found + line, length);
+    out[length] = '\0';
+}
+
+static enum err_code check_same_config(const char *path, const struct strbuf *config,
+                                       struct error *err) {
+    SCOPED(mem) char *found = NULL;
+    size_t bytes = 0;
+    TRY(file_read_all(path, CONFIG_BYTES_MAX, &found, &bytes, err));
+    if (bytes == config->length && memcmp(found, config->bytes, bytes) == 0) {
+        return ERR_OK;
+    }
+    char difference[96];
+    first_difference(found, strbuf_text(config), difference, sizeof difference);
+    return err_set(err, ERR_CONFIG,
+                   "the run was started with another configuration, there %s: resume it with "
+                   "--config %s",
+                   difference, path);
+}
+
+/* config.json is there exactly when a run has begun in the folder. */
+static enum err_code settle_config(const struct run *run, const struct run_folder_options *options,
+                                   struct hash_digest *out_hash, struct error *err) {
+    SCOPED(strbuf) struct strbuf config = STRBUF_INIT(CONFIG_BYTES_MAX);
+    SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
+    TRY(config_dump(run->config_table, run->config, &config, err));
+    TRY(path_in(options->path, "config.json", &path, err));
+    TRY(hash_bytes(config.bytes, config.length, out_hash, err));
+    const bool begun = file_exists(strbuf_text(&path));
+    if (begun && !options->resume) {
+        return err_set(err, ERR_USAGE,
+                       "'%s' holds a run: go on with it by --resume, or choose another --output",
+                       options->path);
+    }
+    if (begun) {
+        return check_same_config(strbuf_text(&path), &config, err);
+    }
+    if (options->resume) {
+        return err_set(err, ERR_USAGE, "'%s' holds no run to resume", options->path);
+    }
+    return file_atomic_write_whole(strbuf_text(&path), config.bytes, config.length, err);
+}
+
+/* --- the folder --------------------------------------------------------------------------------
+ */
+
+static enum err_code take_lock(struct run_folder *folder, struct error *err) {
+    folder->lock_path = mem_strjoin(folder->path, "/lock");
+    if (!folder->lock_path) {
+        return err_oom(err, "run folder");
+    }
+    TRY(file_lock_open(folder->lock_path, &folder->lock_fd, err));
+    if (folder->lock_fd < 0) {
+        return err_set(err, ERR_IO, "another process is running in '%s'", folder->path);
+    }
+    return ERR_OK;
+}
+
+static enum err_code write_text(const struct run_folder *folder, const char *name, const char *text,
+                                struct error *err) {
+    if (!text) {
+        return ERR_OK;
+    }
+    SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
+    TRY(path_in(folder->path, name, &path, err));
+    return file_atomic_write_whole(strbuf_text(&path), text, strlen(text), err);
+}
+
+enum err_code run_folder_open(const struct run *run, const struct run_folder_options *options,
+                              struct run_folder *out_folder, struct error *err) {
+    SCOPED(run_folder) struct run_folder folder = RUN_FOLDER_INIT;
+    folder.clock = &run->clock;
+    folder.path = mem_strdup(options->path);
+    if (!folder.path) {
+        return err_oom(err, "run folder");
+    }
+    TRY(file_make_folders(options->path, err));
+    TRY(take_lock(&folder, err));
+    TRY(settle_config(run, options, &folder.config, err));
+    TRY(write_text(&folder, "command.txt", options->command, err));
+    TRY(write_text(&folder, "environment.json", options->environment, err));
+    *out_folder = folder;
+    folder = (struct run_folder)RUN_FOLDER_INIT;
+    return ERR_OK;
+}
+
+void run_folder_close(struct run_folder *folder) {
+    file_lock_close(&folder->lock_fd, folder->lock_path);
+    mem_free(folder->lock_path);
+    mem_free(folder->path);
+    *folder = (struct run_folder)RUN_FOLDER_INIT;
+}
+
+enum err_code run_folder_metrics(const struct run_folder *folder, const char *name,
+                                 int64_t first_step, struct metrics **out_metrics,
+                                 struct error *err) {
+    SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
+    TRY(path_in(folder->path, name, &path, err));
+    const struct metrics_options options = {
+        .path = strbuf_text(&path),
+        .tensorboard_folder = strcmp(name, "metrics.jsonl") == 0 ? folder->path : NULL,
+        .clock = folder->clock,
+        .first_step = first_step,
+    };
+    return metrics_open(&options, out_metrics, err);
+}
