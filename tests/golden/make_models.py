@@ -166,7 +166,8 @@ def write_digests(model, path):
 
 def compute(model, name):
     config = model.config
-    ids = torch.randint(4 if config.model_type == "opt" else 0, config.vocab_size, (1, T))
+    # A pad id in the input would get no gradient in torch (padding_idx): it is kept out.
+    ids = torch.randint({"opt": 4, "qwen3": 1}.get(config.model_type, 0), config.vocab_size, (1, T))
     positions = torch.arange(T)[None] * (7 if name == "llama3" else 1)  # up to 105 of 128
     logits = model(ids, position_ids=positions, attention_mask=torch.ones_like(ids)).logits[0]
     loss = torch.nn.functional.cross_entropy(logits[:-1], ids[0, 1:])

@@ -1,0 +1,309 @@
+/* model.c - see model.h. */
+#include "policy/model.h"
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "base/scoped.h"
+#include "policy/lora.h"
+#include "policy/model_internal.h"
+#include "policy/weight_source.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- parameters --------------------------------------------------------------------------------
+ */
+
+static struct tt_shape shape_of(const struct model_tensor *tensor) {
+    return (struct tt_shape){.rank = tensor->dims, .dim = {tensor->shape[0], tensor->shape[1]}};
+}
+
+/* Frozen matrices are kept in the compute dtype; vectors, which cost nothing, in f32. */
+static enum tt_dtype dtype_of(const struct model *model, const struct model_tensor *tensor) {
+    const bool frozen = model->options.training != MODEL_TRAIN_ALL;
+    return frozen && tensor->dims == 2 ? model->options.compute : TT_F32;
+}
+
+static enum err_code make_params(struct model *model, struct error *err) {
+    TRY(tt_params_new(model->options.device, &model->params, err));
+    const int64_t count = model_layout_count(&model->config);
+    for (int64_t i = 0; i < count; i++) {
+        const struct model_tensor tensor = model_layout_at(&model->config, i);
+        const struct tt_param_spec spec = {
+            .name = tensor.name,
+            .dtype = dtype_of(model, &tensor),
+            .shape = shape_of(&tensor),
+            .trainable = model->options.training == MODEL_TRAIN_ALL,
+            .decay = tensor.decay,
+        };
+        TRY(tt_params_declare(model->params, &spec, err));
+    }
+    return tt_params_allocate(model->params, err);
+}
+
+/* Adapters have a store of their own, which is all that is then trained. */
+static enum err_code make_adapters(struct model *model, struct error *err) {
+    if (model->options.training != MODEL_TRAIN_LORA) {
+        return ERR_OK;
+    }
+    const struct lora_config *lora = &model->options.lora;
+    TRY(lora_config_check(lora, &model->config, err));
+    model->lora_scale = lora_scale_of(lora);
+    TRY(tt_params_new(model->options.device, &model->adapters, err));
+    TRY(lora_declare(model->adapters, &model->config, lora, err));
+    TRY(tt_params_allocate(model->adapters, err));
+    return lora_init(model->adapters, &model->config, lora, model->options.seed, err);
+}
+
+/* Looks the handles up once, so that a forward pass does no searching by name. */
+static enum err_code find_handles(struct model *model, struct error *err) {
+    SCOPED(tt_scope) tt_scope *s = tt_scope_open_on(TT_NO_GRAD, model->options.device);
+    const int64_t count = model_layout_count(&model->config);
+    for (int64_t i = 0; i < count; i++) {
+        const struct model_tensor tensor = model_layout_at(&model->config, i);
+        struct model_handles *handles = model_handles_of(model, tensor.layer);
+        handles->role[tensor.role] = tt_param(s, model->params, tensor.name);
+        if (model->options.training == MODEL_TRAIN_LORA && tensor.layer >= 0 &&
+            lora_targets(&model->options.lora, tensor.role)) {
+            char name[LORA_NAME_BYTES];
+            lora_name(name, &tensor, LORA_A);
+            handles->lora_a[tensor.role] = tt_param(s, model->adapters, name);
+            lora_name(name, &tensor, LORA_B);
+            handles->lora_b[tensor.role] = tt_param(s, model->adapters, name);
+        }
+    }
+    return tt_scope_check(s, err);
+}
+
+static enum err_code make_rope_table(struct model *model, struct error *err) {
+    if (model->config.position != MODEL_POSITION_ROPE) {
+        return ERR_OK;
+    }
+    const int64_t half = model->config.head_dim / 2;
+    SCOPED(mem) float *frequencies = mem_array((size_t)half, sizeof *frequencies);
+    if (!frequencies) {
+        return err_oom(err, "rope frequencies");
+    }
+    model_rope_frequencies(&model->config, frequencies);
+    SCOPED(tt_scope) tt_scope *s = tt_scope_open_on(TT_NO_GRAD, model->options.device);
+    model->inverse_frequencies = tt_keep(s, tt_from_f32(s, frequencies, TT_SHAPE(half)));
+    return tt_scope_check(s, err);
+}
+
+/* A model whose parameters are all zero. */
+static enum err_code make_model(const struct model_config *config,
+                                const struct model_options *options, struct model **out_model,
+                                struct error *err) {
+    if (options->compute != TT_F32 && options->compute != TT_BF16) {
+        return err_set(err, ERR_CONFIG, "a model computes in f32 or bf16, not %s",
+                       tt_dtype_name(options->compute));
+    }
+    TRY(model_config_check(config, err));
+    SCOPED(model) struct model *model = mem_array_zero(1, sizeof *model);
+    if (!model) {
+        return err_oom(err, "model");
+    }
+    model->config = *config;
+    model->options = *options;
+    model->layers = mem_array_zero((size_t)config->layers, sizeof *model->layers);
+    if (!model->layers) {
+        return err_oom(err, "model layers");
+    }
+    TRY(make_params(model, err));
+    TRY(make_adapters(model, err));
+    TRY(find_handles(model, err));
+    TRY(make_rope_table(model, err));
+    *out_model = MOVE(model);
+    return ERR_OK;
+}
+
+void model_free(struct model *model) {
+    if (!model) {
+        return;
+    }
+    tt_free(model->inverse_frequencies);
+    tt_params_free(model->adapters);
+    tt_params_free(model->params);
+    mem_free(model->layers);
+    mem_free(model);
+}
+
+/* --- values ------------------------------------------------------------------------------------
+ */
+
+/* Copies host values into a parameter. */
+static enum err_code put(const struct model *model, tt_tensor *parameter, float *values,
+                         struct error *err) {
+    SCOPED(tt_scope) tt_scope *s = tt_scope_open(TT_NO_GRAD);
+    tt_tensor *host = tt_borrow(s, TT_F32, values, tt_shape_of(parameter));
+    tt_tensor *rounded = tt_cast(s, host, tt_dtype_of(parameter));
+    tt_copy_inplace(s, parameter, tt_to_device(s, rounded, model->options.device));
+    return tt_scope_check(s, err);
+}
+
+/* Every tensor of the layout in turn through one buffer. */
+typedef enum err_code (*fill_values)(const void *context, const struct model_tensor *tensor,
+                                     int64_t index, float *out_values, struct error *err);
+
+static int64_t largest_tensor(const struct model_config *config) {
+    int64_t largest = 0;
+    for (int64_t i = 0; i < model_layout_count(config); i++) {
+        const struct model_tensor tensor = model_layout_at(config, i);
+        const int64_t elements = model_tensor_elements(&tensor);
+        largest = elements > largest ? elements : largest;
+    }
+    return largest;
+}
+
+static enum err_code fill(struct model *model, fill_values fill_one, const void *context,
+                          struct error *err) {
+    SCOPED(mem) float *values = mem_array((size_t)largest_tensor(&model->config), sizeof *values);
+    if (!values) {
+        return err_oom(err, "weights");
+    }
+    for (int64_t i = 0; i < model_layout_count(&model->config); i++) {
+        const struct model_tensor tensor = model_layout_at(&model->config, i);
+        tt_tensor *parameter = model_handles_of(model, tensor.layer)->role[tensor.role];
+        TRY(fill_one(context, &tensor, i, values, err));
+        TRY(put(model, parameter, values, err));
+    }
+    return ERR_OK;
+}
+
+static enum err_code read_source(const void *context, const struct model_tensor *tensor,
+                                 int64_t index, float *out_values, struct error *err) {
+    (void)index;
+    return weight_source_read(context, tensor, WEIGHT_F32, tt_threads(), out_values, err);
+}
+
+enum err_code model_new(const struct weight_source *source, const struct model_options *options,
+                        struct model **out_model, struct error *err) {
+    SCOPED(model) struct model *model = NULL;
+    TRY(make_model(weight_source_config(source), options, &model, err));
+    TRY(fill(model, read_source, source, err));
+    *out_model = MOVE(model);
+    return ERR_OK;
+}
+
+struct random_weights {
+    uint64_t seed;
+    double residual_scale; /* 1 / sqrt(2 L) */
+};
+
+#define WEIGHT_DEVIATION 0.02
+
+static bool is_bias(const struct model_tensor *tensor) {
+    const char *suffix = strrchr(tensor->name, '.');
+    return suffix && strcmp(suffix, ".bias") == 0;
+}
+
+static enum err_code draw_random(const void *context, const struct model_tensor *tensor,
+                                 int64_t index, float *out_values, struct error *err) {
+    (void)err;
+    const struct random_weights *random = context;
+    const int64_t count = model_tensor_elements(tensor);
+    const bool to_residual = tensor->role == MODEL_ATTN_OUT || tensor->role == MODEL_MLP_DOWN;
+    const double deviation = WEIGHT_DEVIATION * (to_residual ? random->residual_scale : 1.0);
+    const float constant = is_bias(tensor) ? 0.0F : 1.0F;
+    struct rng rng = rng_stream(random->seed, RNG_INIT, 0, index);
+    for (int64_t i = 0; i < count; i++) {
+        out_values[i] = tensor->dims == 2 ? (float)(rng_normal(&rng) * deviation) : constant;
+    }
+    return ERR_OK;
+}
+
+enum err_code model_new_random(const struct model_config *config,
+                               const struct model_options *options, struct model **out_model,
+                               struct error *err) {
+    SCOPED(model) struct model *model = NULL;
+    TRY(make_model(config, options, &model, err));
+    struct random_weights random = {
+        .seed = options->seed,
+        .residual_scale = 1.0 / sqrt(2.0 * (double)config->layers),
+    };
+    TRY(fill(model, draw_random, &random, err));
+    *out_model = MOVE(model);
+    return ERR_OK;
+}
+
+#define PRESET_PREFIX "preset:"
+
+enum err_code model_open(const char *path, const struct model_options *options,
+                         struct model **out_model, struct error *err) {
+    if (strncmp(path, PRESET_PREFIX, strlen(PRESET_PREFIX)) == 0) {
+        struct model_config config;
+        TRY(model_config_from_preset(path + strlen(PRESET_PREFIX), &config, err));
+        return model_new_random(&config, options, out_model, err);
+    }
+    SCOPED(weight_source) struct weight_source *source = NULL;
+    TRY(weight_source_open(path, &source, err));
+    return model_new(source, options, out_model, err);
+}
+
+/* --- reading -----------------------------------------------------------------------------------
+ */
+
+const struct model_config *model_config_of(const struct model *model) {
+    return &model->config;
+}
+
+struct tt_device model_device(const struct model *model) {
+    return model->options.device;
+}
+
+struct tt_params *model_trained(struct model *model) {
+    switch (model->options.training) {
+    case MODEL_TRAIN_ALL:
+        return model->params;
+    case MODEL_TRAIN_LORA:
+        return model->adapters;
+    case MODEL_FROZEN:
+        break;
+    }
+    return NULL;
+}
+
+enum err_code model_read(const struct model *model, enum model_role role, int64_t layer,
+                         float *out_values, int64_t count, struct error *err) {
+    SCOPED(tt_scope) tt_scope *s = tt_scope_open(TT_NO_GRAD);
+    const struct model_handles *handles = layer < 0 ? &model->outside : &model->layers[layer];
+    const tt_tensor *parameter = handles->role[role];
+    tt_tensor *wide = tt_cast(s, parameter, TT_F32);
+    return tt_read_f32(s, tt_to_device(s, wide, (struct tt_device){TT_CPU, 0}), out_values, count,
+                       err);
+}
+
+/* --- adapters ----------------------------------------------------------------------------------
+ */
+
+static enum err_code need_adapters(const struct model *model, struct error *err) {
+    return model->adapters ? ERR_OK
+                           : err_set(err, ERR_INTERNAL, "the model was made without adapters");
+}
+
+enum err_code model_take_adapter(struct model *model, struct lora_adapter **out,
+                                 struct error *err) {
+    TRY(need_adapters(model, err));
+    SCOPED(lora_adapter) struct lora_adapter *adapter = NULL;
+    TRY(lora_adapter_new(&model->config, &model->options.lora, &adapter, err));
+    TRY(lora_take(model->adapters, adapter, err));
+    *out = MOVE(adapter);
+    return ERR_OK;
+}
+
+enum err_code model_put_adapter(struct model *model, const struct lora_adapter *adapter,
+                                struct error *err) {
+    TRY(need_adapters(model, err));
+    const struct lora_config have = model->options.lora;
+    const struct lora_config given = lora_adapter_config(adapter);
+    if (have.rank != given.rank || have.target_roles != given.target_roles ||
+        lora_scale_of(&have) != lora_scale_of(&given)) {
+        return err_set(err, ERR_CONFIG,
+                       "the adapter has rank %" PRId64 " and scale %g, the model's rank %" PRId64
+                       " and scale %g, or their targets differ",
+                       given.rank, lora_scale_of(&given), have.rank, lora_scale_of(&have));
+    }
+    return lora_put(model->adapters, adapter, err);
+}

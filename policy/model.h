@@ -1,0 +1,107 @@
+/* model.h - a language model in memory: its parameters and the forward pass over them.
+ *
+ * Use:      SCOPED(model) struct model *model = NULL;
+ *           TRY(model_open("models/smollm2", &(struct model_options){.compute = TT_BF16}, &model,
+ * err));
+ *           ...
+ *           SCOPED(tt_scope) tt_scope *s = tt_scope_open_on(TT_NO_GRAD, model_device(model));
+ *           tt_tensor *hidden = model_hidden(s, model, &batch);              // [N, D]
+ *           struct token_logp out = model_token_logp(s, model, hidden, &batch); // [M] each
+ * Training: with MODEL_TRAIN_ALL every parameter is an f32 master in the store and takes gradients;
+ *           with MODEL_TRAIN_LORA the base is frozen, in the compute dtype, and only adapters
+ *           (policy/lora.h) are trained; with MODEL_FROZEN nothing is.
+ * Dtypes:   `compute` is that of matrix products, f32 or bf16. The residual stream, norms, softmax,
+ *           log-probabilities and losses are f32 always.
+ * Owns:     parameters; handles given out live as long as the model.
+ * Threads:  one at a time.
+ */
+#ifndef POLICY_MODEL_H
+#define POLICY_MODEL_H
+
+#include "base/error.h"
+#include "policy/lora_config.h"
+#include "policy/model_config.h"
+#include "policy/model_layout.h"
+#include "policy/packed_batch.h"
+#include "tensor/tt.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct model;
+struct weight_source;
+
+enum model_training { MODEL_FROZEN, MODEL_TRAIN_ALL, MODEL_TRAIN_LORA };
+
+struct model_options {
+    struct tt_device device;
+    enum tt_dtype compute; /* TT_F32 or TT_BF16 */
+    enum model_training training;
+    bool recompute;          /* layers run again in backward instead of keeping what it needs */
+    struct lora_config lora; /* MODEL_TRAIN_LORA */
+    uint64_t seed;           /* of random weights: presets, and adapters */
+};
+
+/* The model of an open weight source, with its weights.
+ *   fails    as weight_source_read; ERR_OOM; ERR_UNAVAILABLE for the device */
+ERR_NODISCARD enum err_code model_new(const struct weight_source *source,
+                                      const struct model_options *options, struct model **out_model,
+                                      struct error *err);
+
+/* A model from nothing: matrices normal with deviation 0.02, those that write into the residual
+ * stream divided by sqrt(2 L) (GPT-2, section 2.3); norms one, biases zero. */
+ERR_NODISCARD enum err_code model_new_random(const struct model_config *config,
+                                             const struct model_options *options,
+                                             struct model **out_model, struct error *err);
+
+/* Either, by a path or "preset:tiny". */
+ERR_NODISCARD enum err_code model_open(const char *path, const struct model_options *options,
+                                       struct model **out_model, struct error *err);
+void model_free(struct model *model); /* NULL is a no-op */
+
+const struct model_config *model_config_of(const struct model *model);
+struct tt_device model_device(const struct model *model);
+
+/* The store that is trained, borrowed: all parameters, by the names of model_layout.h, or the
+ * adapters alone, by those of lora.h; NULL of a frozen model. */
+struct tt_params *model_trained(struct model *model);
+
+/* A parameter of the layout in f32, copied to the host: for files and for the decoder.
+ * `out_values` [elements]; adapters are not merged into it. */
+ERR_NODISCARD enum err_code model_read(const struct model *model, enum model_role role,
+                                       int64_t layer, float *out_values, int64_t count,
+                                       struct error *err);
+
+/* The adapters of a model trained with MODEL_TRAIN_LORA, out of tensor-land; owned
+ * (lora_adapter_free). And values into them: an adapter of the same targets and rank.
+ *   fails    ERR_INTERNAL without adapters; ERR_CONFIG where targets or rank differ; ERR_OOM */
+struct lora_adapter;
+ERR_NODISCARD enum err_code model_take_adapter(struct model *model, struct lora_adapter **out,
+                                               struct error *err);
+ERR_NODISCARD enum err_code
+model_put_adapter(struct model *model, const struct lora_adapter *adapter, struct error *err);
+
+/* The final hidden states of all tokens of the batch: [N, D] f32, after the final norm.
+ *   fails    (in the scope) ERR_DATA for an id outside the vocabulary or a sequence longer than the
+ *            model's context */
+tt_tensor *model_hidden(tt_scope *s, struct model *model, const struct packed_batch *batch);
+
+/* Of each target, in the batch's order; NULLs with the scope's error. All f32 [M], in nats, and
+ * differentiable. */
+struct token_logp {
+    tt_tensor *logp;      /* log-probability of the target */
+    tt_tensor *entropy;   /* of the distribution it was drawn from */
+    tt_tensor *logsumexp; /* of the logits */
+};
+struct token_logp model_token_logp(tt_scope *s, struct model *model, const tt_tensor *hidden,
+                                   const struct packed_batch *batch);
+
+/* Logits [K, V] f32 of the given rows of `hidden` [N, D]: K times V numbers, so for few rows. */
+tt_tensor *model_logits(tt_scope *s, struct model *model, const tt_tensor *hidden,
+                        const int64_t *rows, int64_t count);
+
+static inline void model_scoped_end(struct model **model) {
+    model_free(*model);
+}
+
+#endif

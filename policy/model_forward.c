@@ -1,0 +1,252 @@
+/* model_forward.c - one decoder for every family. See model.h.
+ *
+ * Legend: N tokens of a packed batch, M targets, D hidden, H query heads, H_kv key heads, d head
+ * size, F width of the MLP, V vocabulary. The residual stream x is [N, D] f32; what goes into a
+ * matrix product is in the compute dtype.
+ */
+#include "policy/model_internal.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+
+/* What every layer of one forward pass shares. */
+struct pass {
+    struct model *model;
+    const struct packed_batch *batch;
+    const tt_tensor *cosine; /* [N, d/2]; NULL without rope */
+    const tt_tensor *sine;
+    int64_t layer;
+};
+static_assert(sizeof(struct pass) <= TT_BLOCK_CONTEXT_MAX,
+              "a layer is recomputed from a copy of it");
+
+/* --- parts ------------------------------------------------------------------------------------ */
+
+static enum model_role bias_of(enum model_role weight) {
+    switch ((int)weight) {
+    case MODEL_Q:
+        return MODEL_Q_BIAS;
+    case MODEL_K:
+        return MODEL_K_BIAS;
+    case MODEL_V:
+        return MODEL_V_BIAS;
+    case MODEL_ATTN_OUT:
+        return MODEL_ATTN_OUT_BIAS;
+    case MODEL_MLP_UP:
+        return MODEL_MLP_UP_BIAS;
+    case MODEL_MLP_DOWN:
+        return MODEL_MLP_DOWN_BIAS;
+    default:
+        return MODEL_ROLE_COUNT; /* has none */
+    }
+}
+
+static tt_tensor *to_compute(tt_scope *s, const struct model *model, const tt_tensor *a) {
+    return tt_cast(s, a, model->options.compute);
+}
+
+/* x W^T + b, with the adapter's (alpha / r) x A^T B^T where there is one. x [N, in], compute dtype;
+ * returns [N, out]. */
+static tt_tensor *project(tt_scope *s, const struct pass *pass, enum model_role role,
+                          const tt_tensor *x) {
+    const struct model *model = pass->model;
+    const struct model_handles *layer = &model->layers[pass->layer];
+    const enum model_role bias_role = bias_of(role);
+    const tt_tensor *bias = bias_role < MODEL_ROLE_COUNT ? layer->role[bias_role] : NULL;
+    tt_tensor *y = tt_linear(s, x, to_compute(s, model, layer->role[role]),
+                             bias ? to_compute(s, model, bias) : NULL);
+    if (!layer->lora_a[role]) {
+        return y;
+    }
+    tt_tensor *low = tt_linear(s, x, to_compute(s, model, layer->lora_a[role]), NULL); /* [N, r] */
+    tt_tensor *update = tt_linear(s, low, to_compute(s, model, layer->lora_b[role]), NULL);
+    return tt_add_scaled(s, y, update, model->lora_scale);
+}
+
+/* x [.., D] f32 */
+static tt_tensor *norm(tt_scope *s, const struct model *model, const tt_tensor *x,
+                       const tt_tensor *weight, const tt_tensor *bias) {
+    return model->config.norm == MODEL_NORM_RMS
+               ? tt_rms_norm(s, x, weight, model->config.norm_eps)
+               : tt_layer_norm(s, x, weight, bias, model->config.norm_eps);
+}
+
+/* q or k of one token and head, normed over d (Qwen3), in f32. x [N, heads, d] compute dtype. */
+static tt_tensor *norm_heads(tt_scope *s, const struct model *model, const tt_tensor *x,
+                             const tt_tensor *weight) {
+    if (!weight) {
+        return tt_share(s, x);
+    }
+    tt_tensor *wide = tt_cast(s, x, TT_F32);
+    return to_compute(s, model, tt_rms_norm(s, wide, weight, model->config.norm_eps));
+}
+
+static tt_tensor *heads_of(tt_scope *s, const struct pass *pass, enum model_role role,
+                           const tt_tensor *x, int64_t heads) {
+    const int64_t head_dim = pass->model->config.head_dim;
+    tt_tensor *flat = project(s, pass, role, x); /* [N, heads d] */
+    return tt_reshape(s, flat, TT_SHAPE(pass->batch->tokens, heads, head_dim));
+}
+
+static tt_tensor *rotate(tt_scope *s, const struct pass *pass, const tt_tensor *x) {
+    return pass->cosine ? tt_rope(s, x, pass->cosine, pass->sine) : tt_share(s, x);
+}
+
+/* x [N, D] compute dtype; returns [N, D]. */
+static tt_tensor *attention(tt_scope *s, const struct pass *pass, const tt_tensor *x) {
+    const struct model *model = pass->model;
+    const struct model_config *config = &model->config;
+    const struct model_handles *layer = &model->layers[pass->layer];
+    const struct packed_batch *batch = pass->batch;
+    tt_tensor *q = heads_of(s, pass, MODEL_Q, x, config->heads);    /* [N, H, d] */
+    tt_tensor *k = heads_of(s, pass, MODEL_K, x, config->kv_heads); /* [N, H_kv, d] */
+    tt_tensor *v = heads_of(s, pass, MODEL_V, x, config->kv_heads); /* [N, H_kv, d] */
+    q = rotate(s, pass, norm_heads(s, model, q, layer->role[MODEL_Q_NORM]));
+    k = rotate(s, pass, norm_heads(s, model, k, layer->role[MODEL_K_NORM]));
+    tt_tensor *mixed = tt_attention_packed(s, q, k, v, batch->starts, batch->sequences,
+                                           1.0 / sqrt((double)config->head_dim));
+    const int64_t width = config->heads * config->head_dim;
+    return project(s, pass, MODEL_ATTN_OUT, tt_reshape(s, mixed, TT_SHAPE(batch->tokens, width)));
+}
+
+/* x [N, D] compute dtype; returns [N, D]. */
+static tt_tensor *mlp(tt_scope *s, const struct pass *pass, const tt_tensor *x) {
+    tt_tensor *up = project(s, pass, MODEL_MLP_UP, x); /* [N, F] */
+    tt_tensor *inner = NULL;
+    switch (pass->model->config.mlp) {
+    case MODEL_MLP_SWIGLU:
+        inner = tt_swiglu(s, project(s, pass, MODEL_MLP_GATE, x), up);
+        break;
+    case MODEL_MLP_RELU:
+        inner = tt_relu(s, up);
+        break;
+    case MODEL_MLP_GELU:
+        inner = tt_gelu(s, up);
+        break;
+    case MODEL_MLP_GELU_TANH:
+        inner = tt_gelu_tanh(s, up);
+        break;
+    }
+    return project(s, pass, MODEL_MLP_DOWN, inner);
+}
+
+/* One layer, pre-norm: x + attention(norm(x)), then x + mlp(norm(x)). x [N, D] f32. */
+static tt_tensor *layer_forward(tt_scope *s, const void *context, const tt_tensor *x) {
+    const struct pass *pass = context;
+    const struct model *model = pass->model;
+    const tt_tensor *const *role = (const tt_tensor *const *)model->layers[pass->layer].role;
+    tt_tensor *normed = norm(s, model, x, role[MODEL_ATTN_NORM], role[MODEL_ATTN_NORM_BIAS]);
+    tt_tensor *attended = attention(s, pass, to_compute(s, model, normed));
+    tt_tensor *middle = tt_add(s, x, tt_cast(s, attended, TT_F32));
+    normed = norm(s, model, middle, role[MODEL_MLP_NORM], role[MODEL_MLP_NORM_BIAS]);
+    tt_tensor *transformed = mlp(s, pass, to_compute(s, model, normed));
+    return tt_add(s, middle, tt_cast(s, transformed, TT_F32));
+}
+
+/* --- the whole pass --------------------------------------------------------------------------- */
+
+static bool check_batch(tt_scope *s, const struct model_config *config,
+                        const struct packed_batch *batch) {
+    if (batch->sequences < 1) {
+        tt_scope_fail(s, ERR_DATA, "a forward pass over no sequences");
+        return false;
+    }
+    for (int64_t i = 0; i < batch->tokens; i++) {
+        if (batch->ids[i] < 0 || batch->ids[i] >= config->vocab) {
+            tt_scope_fail(s, ERR_DATA,
+                          "token %" PRId64 " has id %" PRId64
+                          ", outside the vocabulary of %" PRId64,
+                          i, batch->ids[i], config->vocab);
+            return false;
+        }
+        if (batch->positions[i] >= config->context) {
+            tt_scope_fail(s, ERR_DATA,
+                          "a sequence is longer than the model's context of %" PRId64 " tokens",
+                          config->context);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The embedded tokens, with learned positions where the model has them: [N, D] f32. */
+static tt_tensor *embed(tt_scope *s, const struct model *model, const struct packed_batch *batch,
+                        const tt_tensor *positions) {
+    const tt_tensor *const *role = (const tt_tensor *const *)model->outside.role;
+    tt_tensor *ids = tt_from_i64(s, batch->ids, TT_SHAPE(batch->tokens));
+    tt_tensor *x = tt_cast(s, tt_embedding(s, role[MODEL_EMBED], ids), TT_F32);
+    if (model->config.position != MODEL_POSITION_LEARNED) {
+        return x;
+    }
+    tt_tensor *rows =
+        tt_add(s, positions, tt_scalar(s, TT_I64, (double)model->config.position_offset));
+    return tt_add(s, x, tt_cast(s, tt_embedding(s, role[MODEL_POSITION], rows), TT_F32));
+}
+
+/* Angles in f32, as transformers computes them. */
+static void rope_tables(tt_scope *s, const tt_tensor *positions, struct pass *pass) {
+    if (pass->model->config.position != MODEL_POSITION_ROPE) {
+        return;
+    }
+    tt_tensor *angles =
+        tt_outer(s, tt_cast(s, positions, TT_F32), pass->model->inverse_frequencies); /* [N, d/2] */
+    pass->cosine = tt_cos(s, angles);
+    pass->sine = tt_sin(s, angles);
+}
+
+/* A layer in a scope of its own, so that its temporaries die with it. */
+static tt_tensor *layer_in_scope(tt_scope *s, const struct pass *pass, const tt_tensor *x) {
+    const bool records = tt_scope_grad(s) == TT_GRAD;
+    if (records && pass->model->options.recompute) {
+        return tt_recompute(s, x,
+                            &(struct tt_block){.run = layer_forward,
+                                               .context = pass,
+                                               .context_bytes = sizeof *pass});
+    }
+    tt_scope *inner = tt_scope_open_on(tt_scope_grad(s), pass->model->options.device);
+    tt_tensor *y = tt_scope_give(s, inner, layer_forward(inner, pass, x));
+    tt_scope_close(inner);
+    return y;
+}
+
+tt_tensor *model_hidden(tt_scope *s, struct model *model, const struct packed_batch *batch) {
+    if (!check_batch(s, &model->config, batch)) {
+        return NULL;
+    }
+    struct pass pass = {.model = model, .batch = batch};
+    const tt_tensor *positions = tt_from_i64(s, batch->positions, TT_SHAPE(batch->tokens));
+    rope_tables(s, positions, &pass);
+    tt_tensor *x = embed(s, model, batch, positions);
+    for (; pass.layer < model->config.layers; pass.layer++) {
+        x = layer_in_scope(s, &pass, x);
+    }
+    return norm(s, model, x, model->outside.role[MODEL_FINAL_NORM],
+                model->outside.role[MODEL_FINAL_NORM_BIAS]);
+}
+
+/* --- the head --------------------------------------------------------------------------------- */
+
+static const tt_tensor *head_weight(const struct model *model) {
+    return model->config.tied_head ? model->outside.role[MODEL_EMBED]
+                                   : model->outside.role[MODEL_HEAD];
+}
+
+tt_tensor *model_logits(tt_scope *s, struct model *model, const tt_tensor *hidden,
+                        const int64_t *rows, int64_t count) {
+    tt_tensor *index = tt_from_i64(s, rows, TT_SHAPE(count));
+    tt_tensor *picked = to_compute(s, model, tt_index_select(s, hidden, 0, index)); /* [K, D] */
+    tt_tensor *weight = to_compute(s, model, head_weight(model));
+    return tt_cast(s, tt_linear(s, picked, weight, NULL), TT_F32); /* [K, V] */
+}
+
+struct token_logp model_token_logp(tt_scope *s, struct model *model, const tt_tensor *hidden,
+                                   const struct packed_batch *batch) {
+    tt_tensor *logits = model_logits(s, model, hidden, batch->target_rows, batch->targets);
+    tt_tensor *targets = tt_from_i64(s, batch->target_ids, TT_SHAPE(batch->targets));
+    return (struct token_logp){
+        .logp = tt_token_logp(s, logits, targets),
+        .entropy = tt_entropy(s, logits),
+        .logsumexp = tt_logsumexp(s, logits, 1, TT_DROP_DIM),
+    };
+}
