@@ -1,0 +1,213 @@
+/* checkpoint.c - see checkpoint.h; in the tensor half. */
+#include "trainer/checkpoint.h"
+
+#include "base/file.h"
+#include "base/file_atomic.h"
+#include "base/folder.h"
+#include "base/json.h"
+#include "base/json_writer.h"
+#include "base/number.h"
+#include "base/scoped.h"
+#include "base/strbuf.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+
+#define PREFIX          "checkpoint-"
+#define UNFINISHED      ".tmp"
+#define STATE_BYTES_MAX 65536
+
+/* "<run folder>/checkpoint-<step><suffix>" */
+static enum err_code folder_of(const char *run_folder, int64_t step, const char *suffix,
+                               struct strbuf *out, struct error *err) {
+    strbuf_reset(out);
+    strbuf_addf(out, "%s/" PREFIX "%" PRId64 "%s", run_folder, step, suffix);
+    return strbuf_check(out, "path of a checkpoint", err);
+}
+
+static enum err_code path_in(const struct strbuf *folder, const char *name, struct strbuf *out,
+                             struct error *err) {
+    strbuf_reset(out);
+    strbuf_addf(out, "%s/%s", strbuf_text(folder), name);
+    return strbuf_check(out, "path in a checkpoint", err);
+}
+
+/* --- saving ----------------------------------------------------------------------------------- */
+
+static enum err_code write_state(const struct checkpoint_state *state, const char *path,
+                                 struct error *err) {
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(STATE_BYTES_MAX);
+    struct json_writer w = JSON_WRITER_INIT(&text, JSON_INDENTED);
+    char config[HASH_HEX_BYTES];
+    hash_to_hex(&state->config, config);
+    json_write_object_begin(&w);
+    json_write_key(&w, "global_step"); /* the name in transformers' trainer_state.json */
+    json_write_i64(&w, state->step);
+    json_write_key(&w, "config_sha256");
+    json_write_string(&w, config);
+    json_write_key(&w, "build");
+    json_write_string(&w, state->build);
+    json_write_key(&w, "threads");
+    json_write_i64(&w, state->threads);
+    json_write_key(&w, "device");
+    json_write_string(&w, state->device);
+    json_write_key(&w, "numbers");
+    json_write_object_begin(&w);
+    for (int64_t i = 0; i < state->numbers_count; i++) {
+        json_write_key(&w, state->numbers[i].name);
+        json_write_f64(&w, state->numbers[i].value);
+    }
+    json_write_object_end(&w);
+    json_write_object_end(&w);
+    TRY(json_writer_finish(&w, err));
+    strbuf_add_char(&text, '\n');
+    TRY(strbuf_check(&text, "state of a checkpoint", err));
+    return file_atomic_write_whole(path, text.bytes, text.length, err);
+}
+
+static enum err_code write_files(const struct strbuf *folder, const struct checkpoint_state *state,
+                                 const struct tt_params *params, const struct tt_adamw *adamw,
+                                 struct error *err) {
+    SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
+    TRY(path_in(folder, "params.safetensors", &path, err));
+    TRY(tt_params_save(params, strbuf_text(&path), NULL, 0, err));
+    TRY(path_in(folder, "optimizer.safetensors", &path, err));
+    TRY(tt_adamw_save(adamw, strbuf_text(&path), err));
+    TRY(path_in(folder, "state.json", &path, err));
+    return write_state(state, strbuf_text(&path), err);
+}
+
+enum err_code checkpoint_save(const char *run_folder, const struct checkpoint_state *state,
+                              const struct tt_params *params, const struct tt_adamw *adamw,
+                              struct error *err) {
+    SCOPED(strbuf) struct strbuf unfinished = STRBUF_INIT(PATH_MAX);
+    SCOPED(strbuf) struct strbuf finished = STRBUF_INIT(PATH_MAX);
+    TRY(folder_of(run_folder, state->step, UNFINISHED, &unfinished, err));
+    TRY(folder_of(run_folder, state->step, "", &finished, err));
+    TRY(folder_remove(strbuf_text(&unfinished), err));
+    TRY(folder_remove(strbuf_text(&finished), err)); /* of a run resumed from before it */
+    TRY(file_make_folders(strbuf_text(&unfinished), err));
+    TRY(write_files(&unfinished, state, params, adamw, err));
+    TRY(file_rename(strbuf_text(&unfinished), strbuf_text(&finished), err));
+    return file_sync_folder_of(strbuf_text(&finished), err);
+}
+
+/* --- finding ---------------------------------------------------------------------------------- */
+
+/* The step in "checkpoint-200"; -1 for any other name. */
+static int64_t step_of(const char *name) {
+    int64_t step = -1;
+    if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 ||
+        !number_parse_i64(name + strlen(PREFIX), &step)) {
+        return -1;
+    }
+    return step;
+}
+
+static bool is_unfinished(const char *name) {
+    const char *suffix = strrchr(name, '.');
+    return strncmp(name, PREFIX, strlen(PREFIX)) == 0 && suffix && strcmp(suffix, UNFINISHED) == 0;
+}
+
+enum err_code checkpoint_newest(const char *run_folder, int64_t *out_step, struct error *err) {
+    SCOPED(folder_names) struct folder_names names = FOLDER_NAMES_INIT;
+    TRY(folder_list(run_folder, &names, err));
+    int64_t newest = -1;
+    for (int64_t i = 0; i < names.count; i++) {
+        const int64_t step = step_of(names.items[i]);
+        newest = step > newest ? step : newest;
+    }
+    *out_step = newest;
+    return ERR_OK;
+}
+
+/* How many whole checkpoints are newer than this step. */
+static int64_t count_newer(const struct folder_names *names, int64_t step) {
+    int64_t newer = 0;
+    for (int64_t i = 0; i < names->count; i++) {
+        newer += step_of(names->items[i]) > step;
+    }
+    return newer;
+}
+
+enum err_code checkpoint_keep_newest(const char *run_folder, int64_t count, struct error *err) {
+    SCOPED(folder_names) struct folder_names names = FOLDER_NAMES_INIT;
+    TRY(folder_list(run_folder, &names, err));
+    for (int64_t i = 0; i < names.count; i++) {
+        const int64_t step = step_of(names.items[i]);
+        const bool is_old = step >= 0 && count_newer(&names, step) >= count;
+        if (is_old || is_unfinished(names.items[i])) {
+            SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
+            strbuf_addf(&path, "%s/%s", run_folder, names.items[i]);
+            TRY(strbuf_check(&path, "path of a checkpoint", err));
+            TRY(folder_remove(strbuf_text(&path), err));
+        }
+    }
+    return ERR_OK;
+}
+
+/* --- loading ---------------------------------------------------------------------------------- */
+
+static enum err_code expect_text(const struct json *doc, const char *key, const char *expected,
+                                 const char *path, struct error *err) {
+    const char *found = NULL;
+    TRY(json_get_string(doc, json_root(doc), key, &found, err));
+    if (strcmp(found, expected) != 0) {
+        return err_set(err, ERR_CONFIG,
+                       "'%s' has %s '%s', this run '%s': it would not go on with the same bits",
+                       path, key, found, expected);
+    }
+    return ERR_OK;
+}
+
+static enum err_code check_state(const struct json *doc, const struct checkpoint_state *expected,
+                                 int64_t step, const char *path, struct error *err) {
+    char config[HASH_HEX_BYTES];
+    hash_to_hex(&expected->config, config);
+    TRY(expect_text(doc, "config_sha256", config, path, err));
+    TRY(expect_text(doc, "build", expected->build, path, err));
+    TRY(expect_text(doc, "device", expected->device, path, err));
+    int64_t threads = 0;
+    int64_t found_step = 0;
+    TRY(json_get_i64(doc, json_root(doc), "threads", &threads, err));
+    TRY(json_get_i64(doc, json_root(doc), "global_step", &found_step, err));
+    if (threads != expected->threads) {
+        return err_set(err, ERR_CONFIG,
+                       "'%s' was computed on %" PRId64 " threads, this run has %" PRId64
+                       ": give --threads %" PRId64,
+                       path, threads, expected->threads, threads);
+    }
+    if (found_step != step) {
+        return err_set(err, ERR_DATA, "'%s' is of step %" PRId64 ", its folder of step %" PRId64,
+                       path, found_step, step);
+    }
+    return ERR_OK;
+}
+
+static enum err_code read_numbers(const struct json *doc, const struct checkpoint_state *expected,
+                                  double *out_numbers, struct error *err) {
+    const struct json_node *numbers = NULL;
+    TRY(json_get_object(doc, json_root(doc), "numbers", &numbers, err));
+    for (int64_t i = 0; i < expected->numbers_count; i++) {
+        TRY(json_get_f64(doc, numbers, expected->numbers[i].name, &out_numbers[i], err));
+    }
+    return ERR_OK;
+}
+
+enum err_code checkpoint_load(const char *run_folder, int64_t step,
+                              const struct checkpoint_state *expected, struct tt_params *params,
+                              struct tt_adamw *adamw, double *out_numbers, struct error *err) {
+    SCOPED(strbuf) struct strbuf folder = STRBUF_INIT(PATH_MAX);
+    SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
+    TRY(folder_of(run_folder, step, "", &folder, err));
+    TRY(path_in(&folder, "state.json", &path, err));
+    SCOPED(json) struct json *doc = NULL;
+    TRY(json_parse_file(strbuf_text(&path), NULL, &doc, err));
+    TRY(check_state(doc, expected, step, strbuf_text(&path), err));
+    TRY(read_numbers(doc, expected, out_numbers, err));
+    TRY(path_in(&folder, "params.safetensors", &path, err));
+    TRY(tt_params_load(params, strbuf_text(&path), err));
+    TRY(path_in(&folder, "optimizer.safetensors", &path, err));
+    return tt_adamw_load(adamw, strbuf_text(&path), err);
+}
