@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "base/scoped.h"
 #include "tensor/kernels/kernel_adamw.h"
+#include "tensor/kernels/kernel_logp.h"
 #include "tensor/kernels/kernel_norm.h"
 #include "tensor/kernels/kernel_random.h"
 #include "tests/support/kernel_ways.h"
@@ -172,12 +173,82 @@ static void test_kernel_random_cuda__same_bits_as_the_cpu(void **state) {
     }
 }
 
+/* The order of summation differs, so these agree to rounding. */
+#define TOL_LOGP 1e-5F
+
+static void assert_near_on_device(const float *device, const float *expected, int64_t n) {
+    SCOPED(mem) float *copy = mem_array((size_t)n, sizeof *copy);
+    assert_int_equal(cudaMemcpy(copy, device, (size_t)n * sizeof *copy, cudaMemcpyDeviceToHost),
+                     cudaSuccess);
+    for (int64_t i = 0; i < n; i++) {
+        float scale = fmaxf(1.0F, fabsf(expected[i]));
+        assert_float_equal(copy[i], expected[i], TOL_LOGP * scale);
+    }
+}
+
+/* Results, one array of 4 [ROWS], then d z in f32. */
+static void check_logp(struct device *device, int64_t columns) {
+    enum { ROWS = 3 };
+    struct error err = ERROR_INIT;
+    size_t z_bytes = (size_t)(ROWS * columns) * sizeof(float);
+    SCOPED(mem) float *z = draw(6, ROWS * columns, -8.0F, 8.0F);
+    SCOPED(mem) float *grads = draw(7, 3 * ROWS, -1.0F, 1.0F);
+    const int64_t target[ROWS] = {0, columns / 2, columns - 1};
+    float sums[4 * ROWS];
+    float out[4 * ROWS] = {0};
+    struct kernel_logp_block block = {.z = to_device(device, z, z_bytes),
+                                      .stride = columns,
+                                      .rows = ROWS,
+                                      .columns = columns,
+                                      .scale = 0.5F,
+                                      .target = to_device(device, target, sizeof target)};
+    float *device_out = to_device(device, out, sizeof out);
+    float *device_grads = to_device(device, grads, 3 * ROWS * sizeof *grads);
+    const struct kernel_logp_result result = {device_out, device_out + ROWS, device_out + 2 * ROWS,
+                                              device_out + 3 * ROWS};
+    const struct kernel_logp_upstream up = {result.entropy,      result.max,
+                                            result.log_sum,      device_grads,
+                                            device_grads + ROWS, device_grads + 2 * ROWS};
+    assert_ok(kernel_logp_cuda(&block, &result, NULL, &err), &err);
+    const struct kernel_logp_grad grad = {.f32 = block.z, .stride = columns};
+    assert_ok(kernel_logp_grad_cuda(&block, &up, &grad, NULL, &err), &err);
+
+    const struct kernel_cpu one_thread = {.threads = 1};
+    const struct kernel_logp_stats stats = {sums, sums + ROWS, sums + 2 * ROWS, sums + 3 * ROWS};
+    const struct kernel_logp_result expected = {out, out + ROWS, out + 2 * ROWS, out + 3 * ROWS};
+    SCOPED(mem) float *again = draw(6, ROWS * columns, -8.0F, 8.0F);
+    const float *on_device = block.z;
+    block.z = z;
+    block.target = target;
+    kernel_logp_start(&stats, ROWS);
+    kernel_logp_add_cpu(&block, &stats, one_thread);
+    kernel_logp_finish(&stats, ROWS, &expected);
+    block.z = again;
+    const struct kernel_logp_upstream up_cpu = {out + ROWS, out + 2 * ROWS, out + 3 * ROWS,
+                                                grads,      grads + ROWS,   grads + 2 * ROWS};
+    const struct kernel_logp_grad in_place = {.f32 = again, .stride = columns};
+    kernel_logp_grad_cpu(&block, &up_cpu, &in_place, one_thread);
+    assert_near_on_device(device_out, out, 4 * ROWS);
+    assert_near_on_device(on_device, again, ROWS * columns);
+}
+
+static void test_kernel_logp_cuda__agrees_with_the_cpu(void **state) {
+    skip_without_device();
+    static const int64_t columns[] = {1, 33, 1000, 50257};
+    for (int i = 0; i < 4; i++) {
+        check_logp(*state, columns[i]);
+        (void)device_teardown(state);
+        (void)device_setup(state);
+    }
+}
+
 #define DEVICE_TEST(function) \
     cmocka_unit_test_setup_teardown(function, device_setup, device_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         DEVICE_TEST(test_kernel_adamw_cuda__same_bits_as_the_cpu),
+        DEVICE_TEST(test_kernel_logp_cuda__agrees_with_the_cpu),
         DEVICE_TEST(test_kernel_norm_cuda__same_bits_as_the_cpu),
         DEVICE_TEST(test_kernel_random_cuda__same_bits_as_the_cpu),
     };
