@@ -45,7 +45,9 @@ enum err_code step_range(const tt_adamw *adamw, flat_range range, double weight_
         .grad = params->grads.const_data_ptr<float>() + range.start,
         .exp_avg = adamw->exp_avg.mutable_data_ptr<float>() + range.start,
         .exp_avg_sq = adamw->exp_avg_sq.mutable_data_ptr<float>() + range.start,
-        .param_bf16 = nullptr,
+        .param_bf16 = params->shadow.defined()
+                          ? static_cast<uint16_t *>(params->shadow.mutable_data_ptr()) + range.start
+                          : nullptr,
         .n = range.count,
         .step = adamw->steps_done + 1,
         .lr = learning_rate,
@@ -97,11 +99,17 @@ enum err_code tt_adamw_step(struct tt_adamw *adamw, double learning_rate, double
     }
     return guarded_status("adamw", err, [&] {
         /* The kernel writes past autograd. All parameters share the version of `values`: counting
-         * it up makes a later backward through old values an error, not a wrong gradient. */
-        adamw->params->values.unsafeGetTensorImpl()->bump_version();
-        TRY(step_range(adamw, adamw->params->decayed, adamw->config.weight_decay, learning_rate,
+         * it up makes a later backward through old values an error, not a wrong gradient. The same
+         * holds for shadows. */
+        tt_params *params = adamw->params;
+        params->values.unsafeGetTensorImpl()->bump_version();
+        if (params->shadow.defined()) {
+            params->shadow.unsafeGetTensorImpl()->bump_version();
+        }
+        TRY(step_range(adamw, params->decayed, adamw->config.weight_decay, learning_rate,
                        grad_scale, err));
-        TRY(step_range(adamw, adamw->params->plain, 0.0, learning_rate, grad_scale, err));
+        TRY(step_range(adamw, params->plain, 0.0, learning_rate, grad_scale, err));
+        params->shadow_version = values_version(params);
         adamw->steps_done++;
         return ERR_OK;
     });

@@ -4,6 +4,7 @@
 #include "tensor/tt_process.hpp"
 
 #include "base/mem.h"
+#include "tensor/kernels/kernel_convert.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
@@ -96,6 +97,22 @@ void allocate_frozen(const tt_params *params, param_entry *entry) {
         at::zeros(to_sizes(entry->spec.shape), at::TensorOptions()
                                                    .dtype(to_scalar_type(entry->spec.dtype))
                                                    .device(to_device(params->device))));
+}
+
+/* Rounds every value again. On the CPU by our kernel; ATen rounds the same way. */
+void refresh_shadow(tt_params *params) {
+    const at::AutoGradMode mode(false);
+    if (params->device.kind == TT_CPU) {
+        const struct kernel_convert_args args = {.kind = KERNEL_CONVERT_F32_TO_BF16,
+                                                 .from = params->values.const_data_ptr(),
+                                                 .to = params->shadow.mutable_data_ptr(),
+                                                 .n = params->values.numel()};
+        params->shadow.unsafeGetTensorImpl()->bump_version();
+        kernel_convert_cpu(&args, process_kernel_cpu());
+    } else {
+        params->shadow.copy_(params->values);
+    }
+    params->shadow_version = values_version(params);
 }
 
 /* The sum of squares on the device of the gradients. */
@@ -225,6 +242,45 @@ tt_tensor *tt_param_grad(tt_scope *s, const struct tt_params *params, const char
     return entry && entry->grad
                ? entry->grad.get()
                : tt_scope_fail(s, ERR_INTERNAL, "param_grad: no trainable parameter '%s'", name);
+}
+
+enum err_code tt_params_add_shadow(struct tt_params *params, struct error *err) noexcept {
+    if (!params->allocated || params->shadow.defined()) {
+        return err_set(err, ERR_INTERNAL,
+                       "parameter store: its shadow is made once, when allocated");
+    }
+    return guarded_status("parameter store", err, [&] {
+        at::Tensor shadow =
+            at::zeros({params->values.numel()}, params->values.options().dtype(at::kBFloat16));
+        for (param_entry &entry : params->entries) {
+            if (entry.spec.trainable) {
+                entry.shadow = parameter_handle(flat_window(shadow, entry));
+            }
+        }
+        params->shadow = std::move(shadow);
+        refresh_shadow(params);
+        return ERR_OK;
+    });
+}
+
+tt_tensor *tt_param_shadow(tt_scope *s, struct tt_params *params, const char *name) noexcept {
+    if (!usable(s, "param_shadow")) {
+        return nullptr;
+    }
+    const param_entry *entry = find_entry(params, name);
+    if (!entry || !entry->shadow) {
+        return tt_scope_fail(s, ERR_INTERNAL, "param_shadow: no parameter '%s' with a shadow",
+                             name);
+    }
+    try {
+        if (params->shadow_version != values_version(params)) {
+            refresh_shadow(params);
+        }
+    } catch (...) {
+        record_exception(s, "param_shadow", {});
+        return nullptr;
+    }
+    return entry->shadow.get();
 }
 
 enum err_code tt_params_zero_grad(struct tt_params *params, struct error *err) noexcept {

@@ -19,6 +19,12 @@
  *
  *           Backward accumulates into those views; their addresses never change. Frozen parameters
  *           have storage of their own, in any dtype.
+ *
+ *               shadow  [ decayed ... | not decayed ... ]   on request: bf16, 2 bytes an element
+ *
+ *           is `values` rounded to nearest even, for products in bf16 (tt_linear_mixed,
+ *           tt_head_logp). tt_adamw_step writes it in the same pass, and tt_param_shadow after any
+ *           other change, so that what it gives is never out of date.
  * Order:    forward, backward, step. A backward through a formula from before a step, a load or any
  *           other change of values is refused: its gradient would mix old and new values.
  * Owns:     buffers and handles; handles from tt_param are borrowed and live as long as the store.
@@ -67,6 +73,15 @@ struct tt_param_spec tt_params_spec(const struct tt_params *params, int64_t i) T
 tt_tensor *tt_param(tt_scope *s, const struct tt_params *params, const char *name) TT_NOEXCEPT;
 tt_tensor *tt_param_grad(tt_scope *s, const struct tt_params *params, const char *name) TT_NOEXCEPT;
 
+/* Adds the bf16 shadow of all trainable parameters; after tt_params_allocate, once. */
+ERR_NODISCARD enum err_code tt_params_add_shadow(struct tt_params *params,
+                                                 struct error *err) TT_NOEXCEPT;
+
+/* The bf16 copy of a trainable parameter, which takes no gradient: each element is the parameter
+ * rounded to nearest even, bit for bit. Rounds all again if a value was changed other than by
+ * tt_adamw_step. NULL with the scope's error where there is none. */
+tt_tensor *tt_param_shadow(tt_scope *s, struct tt_params *params, const char *name) TT_NOEXCEPT;
+
 ERR_NODISCARD enum err_code tt_params_zero_grad(struct tt_params *params,
                                                 struct error *err) TT_NOEXCEPT;
 
@@ -109,7 +124,8 @@ ERR_NODISCARD enum err_code tt_adamw_new(struct tt_params *params,
 void tt_adamw_free(struct tt_adamw *adamw) TT_NOEXCEPT;
 
 /* One step on the accumulated gradients times grad_scale; learning_rate >= 0. Every trainable
- * parameter moves, also one whose gradient stayed zero: it decays, and its moments fade. */
+ * parameter moves, also one whose gradient stayed zero: it decays, and its moments fade. A shadow
+ * moves with its parameters; values are the same bits with and without one. */
 ERR_NODISCARD enum err_code tt_adamw_step(struct tt_adamw *adamw, double learning_rate,
                                           double grad_scale, struct error *err) TT_NOEXCEPT;
 

@@ -22,7 +22,8 @@ struct param_entry {
     tt_param_spec spec; /* its name is NULL: see `name` */
     int64_t offset = 0; /* elements into the flat buffers; trainable only */
     owned_handle value = {};
-    owned_handle grad = {}; /* NULL when frozen */
+    owned_handle grad = {};   /* NULL when frozen */
+    owned_handle shadow = {}; /* NULL when frozen, and without shadows */
 };
 
 /* Where elements of one weight-decay setting lie in the flat buffers. */
@@ -45,9 +46,20 @@ struct tt_params {
     std::vector<tt::param_entry> entries = {}; /* in order of declaration */
     at::Tensor values = {};                    /* [flat elements] f32 */
     at::Tensor grads = {};                     /* [flat elements] f32 */
+    at::Tensor shadow = {};                    /* [flat elements] bf16, or undefined */
+    uint32_t shadow_version = 0;               /* of `values` when `shadow` was made from them */
     tt::flat_range decayed = {};
     tt::flat_range plain = {};
 };
+
+namespace tt {
+
+/* Counts every change of a value, whether by an op, a load or a step. */
+inline uint32_t values_version(const tt_params *params) {
+    return params->values.unsafeGetTensorImpl()->version_counter().current_version();
+}
+
+} // namespace tt
 
 struct tt_adamw {
     tt_params *params; /* borrowed; outlives the optimiser */

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/scoped.h"
+#include "tensor/kernels/kernel_convert.h"
 #include "tensor/tt.h"
 #include "tensor/tt_peers.h"
 #include "tests/support/scratch.h"
@@ -543,6 +544,93 @@ static void test_kernel_adamw__agrees_with_aten(void **state) {
     }
 }
 
+/* --- the shadow --- */
+
+/* Every element of every trainable parameter: the shadow is the value to nearest even. */
+static void check_shadow(struct tt_params *params) {
+    struct error err = ERROR_INIT;
+    SCOPED(tt_scope) tt_scope *s = tt_scope_open(TT_NO_GRAD);
+    static const char *const names[] = {"bias", "weight", "scale"};
+    for (int i = 0; i < 3; i++) {
+        float value[21];
+        float shadow[21];
+        const int64_t count = tt_count_of(tt_param(s, params, names[i]));
+        read_param(params, names[i], value, count);
+        tt_tensor *wide = tt_cast(s, tt_param_shadow(s, params, names[i]), TT_F32);
+        assert_ok(tt_read_f32(s, wide, shadow, count, &err), &err);
+        for (int64_t j = 0; j < count; j++) {
+            float expected = kernel_f32_of_bf16(kernel_bf16_of_f32(value[j]));
+            assert_memory_equal(&shadow[j], &expected, sizeof expected);
+        }
+    }
+}
+
+/* After it is made, an op, a load, each of two steps, and an op after a step. */
+static void test_shadow__is_always_the_rounded_values(void **state) {
+    struct error err = ERROR_INIT;
+    const char *path = path_in(state, "weights.safetensors");
+    SCOPED(tt_params) struct tt_params *params = small_store();
+    SCOPED(tt_adamw) struct tt_adamw *adamw = NULL;
+    assert_ok(tt_adamw_new(params, &customary, &adamw, &err), &err);
+    fill_store(params, 6);
+    assert_ok(tt_params_save(params, path, NULL, 0, &err), &err);
+    assert_ok(tt_params_add_shadow(params, &err), &err);
+    check_shadow(params);
+    fill_store(params, 7);
+    check_shadow(params);
+    assert_ok(tt_params_load(params, path, &err), &err);
+    check_shadow(params);
+    for (int step = 0; step < 2; step++) {
+        accumulate(params);
+        assert_ok(tt_adamw_step(adamw, 0.05, 1.0, &err), &err);
+        check_shadow(params);
+    }
+    fill_store(params, 8);
+    check_shadow(params);
+}
+
+static void test_adamw_step__same_bits_with_and_without_a_shadow(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    float weight[2][21];
+    for (int shadowed = 0; shadowed < 2; shadowed++) {
+        SCOPED(tt_params) struct tt_params *params = small_store();
+        SCOPED(tt_adamw) struct tt_adamw *adamw = NULL;
+        fill_store(params, 9);
+        if (shadowed) {
+            assert_ok(tt_params_add_shadow(params, &err), &err);
+        }
+        assert_ok(tt_adamw_new(params, &customary, &adamw, &err), &err);
+        for (int step = 0; step < 3; step++) {
+            accumulate(params);
+            assert_ok(tt_adamw_step(adamw, 0.05, 0.5, &err), &err);
+        }
+        read_param(params, "weight", weight[shadowed], 21);
+    }
+    assert_memory_equal(weight[0], weight[1], sizeof weight[0]);
+}
+
+static void test_shadow__refusals(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    SCOPED(tt_params) struct tt_params *params = NULL;
+    assert_ok(tt_params_new(cpu, &params, &err), &err);
+    assert_fails(tt_params_add_shadow(params, &err), ERR_INTERNAL, "made once, when allocated",
+                 &err);
+    SCOPED(tt_params) struct tt_params *store = small_store();
+    tt_scope *s = tt_scope_open(TT_NO_GRAD);
+    assert_null(tt_param_shadow(s, store, "weight"));
+    assert_fails(tt_scope_check(s, &err), ERR_INTERNAL, "no parameter 'weight' with a shadow",
+                 &err);
+    tt_scope_close(s);
+    assert_ok(tt_params_add_shadow(store, &err), &err);
+    assert_fails(tt_params_add_shadow(store, &err), ERR_INTERNAL, "made once", &err);
+    s = tt_scope_open(TT_NO_GRAD);
+    assert_null(tt_param_shadow(s, store, "table")); /* frozen: bf16 itself, if it is to be */
+    assert_fails(tt_scope_check(s, &err), ERR_INTERNAL, "no parameter 'table' with a shadow", &err);
+    tt_scope_close(s);
+}
+
 #define store_test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void) {
@@ -563,6 +651,9 @@ int main(void) {
         store_test(test_adamw_step__makes_earlier_formulas_refuse_backward),
         store_test(test_adamw__resumes_bit_for_bit),
         store_test(test_kernel_adamw__agrees_with_aten),
+        store_test(test_shadow__is_always_the_rounded_values),
+        store_test(test_adamw_step__same_bits_with_and_without_a_shadow),
+        store_test(test_shadow__refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
