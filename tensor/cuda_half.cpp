@@ -47,6 +47,8 @@ const struct cuda_half *accord_cuda_half(void) {
         .norm = kernel_norm_cuda,
         .random_uniform = kernel_random_uniform_cuda,
         .random_normal = kernel_random_normal_cuda,
+        .logp = kernel_logp_cuda,
+        .logp_grad = kernel_logp_grad_cuda,
     };
     return &half;
 }

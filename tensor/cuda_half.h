@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "tensor/kernels/kernel_adamw.h"
+#include "tensor/kernels/kernel_logp.h"
 #include "tensor/kernels/kernel_norm.h"
 #include "tensor/kernels/kernel_random.h"
 
@@ -20,7 +21,7 @@ extern "C" {
 #endif
 
 /* Raised whenever the table changes: both halves are built together, but may be installed apart. */
-#define CUDA_HALF_VERSION 1
+#define CUDA_HALF_VERSION 2
 
 struct cuda_half {
     int64_t version;
@@ -42,6 +43,12 @@ struct cuda_half {
                                     struct error *err);
     enum err_code (*random_normal)(const struct kernel_random_args *args, void *stream,
                                    struct error *err);
+    enum err_code (*logp)(const struct kernel_logp_block *block,
+                          const struct kernel_logp_result *result, void *stream, struct error *err);
+    enum err_code (*logp_grad)(const struct kernel_logp_block *block,
+                               const struct kernel_logp_upstream *upstream,
+                               const struct kernel_logp_grad *grad, void *stream,
+                               struct error *err);
 };
 
 /* The table; static. The one symbol that the library shows. */

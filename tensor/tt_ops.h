@@ -284,6 +284,43 @@ tt_tensor *tt_entropy(tt_scope *s, const tt_tensor *logits) TT_NOEXCEPT;
 tt_tensor *tt_dropout(tt_scope *s, const tt_tensor *a, const struct rng *rng,
                       double rate) TT_NOEXCEPT;
 
+/* --- fused: their own kernels, the same results as the plain formulas to rounding ------------- */
+
+/* The vocabulary head of a language model. */
+struct tt_head {
+    const tt_tensor
+        *weight; /* [V, D]: f64 or f32 as hidden, or frozen bf16, or f32 with a shadow */
+    const tt_tensor *shadow; /* [V, D] bf16: tt_param_shadow of the weight, for bf16 hidden states;
+                                else NULL */
+    const tt_tensor *bias;   /* [V] f32 (f64 with f64), or NULL */
+    double logit_scale;      /* 1 / temperature */
+};
+
+/* [N] nats each, f32 (f64 with f64); all NULL after an error. */
+struct tt_head_result {
+    tt_tensor *logp;    /* log p(target) */
+    tt_tensor *entropy; /* -sum p log p */
+    tt_tensor *lse;     /* log sum exp of the logits */
+};
+
+/* tt_token_logp, tt_entropy and tt_logsumexp of (hidden weight^T + bias) logit_scale, without ever
+ * making these [N, V] logits: beside operands and gradients the CPU takes 32 MiB and a few MiB a
+ * thread, CUDA half a GiB. All three have gradients, with respect to hidden, weight and bias; in a
+ * TT_NO_GRAD scope nothing is kept. Logits and all that follows are f32, also of bf16 operands;
+ * backward rounds the gradients of logits to hidden's dtype. A backward adds straight into the
+ * gradients of parameters of a store. On the CPU results do not depend on the thread count.
+ *   hidden  [N, D] f64, f32 or bf16; f64, for gradient checks, is the plain formula
+ *   target  [N] i64 or i32, each in [0, V)
+ *   source  arXiv 2411.09009; there is no second derivative */
+struct tt_head_result tt_head_logp(tt_scope *s, const tt_tensor *hidden, const struct tt_head *head,
+                                   const tt_tensor *target) TT_NOEXCEPT;
+
+/* x shadow^T + bias [.., N] in bf16, where shadow [N, K] is the bf16 copy (tt_param_shadow) of an
+ * f32 weight, which takes the gradient: summed in f32, never rounded to bf16. x [.., K] bf16, bias
+ * [N] f32 or NULL. A frozen weight costs no gradient and keeps no x. No second derivative. */
+tt_tensor *tt_linear_mixed(tt_scope *s, const tt_tensor *x, const tt_tensor *weight,
+                           const tt_tensor *shadow, const tt_tensor *bias) TT_NOEXCEPT;
+
 /* --- in place: `a` changes; refused by autograd where it would break a gradient -------------- */
 
 void tt_fill_inplace(tt_scope *s, tt_tensor *a, double value) TT_NOEXCEPT;

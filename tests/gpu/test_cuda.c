@@ -83,6 +83,84 @@ static void test_adamw__same_bits_on_both_devices(void **state) {
     assert_memory_equal(on_cpu, on_cuda, sizeof on_cpu);
 }
 
+/* log p, entropy and log-sum-exp of 300 hidden states, then the gradients of a weighted sum of them
+ * with respect to hidden states, weight and bias, one after the other. */
+#define HEAD_ROWS  300
+#define HEAD_DEPTH 24
+#define HEAD_VOCAB 1001
+#define HEAD_COUNT (3 * HEAD_ROWS + HEAD_ROWS * HEAD_DEPTH + HEAD_VOCAB * HEAD_DEPTH + HEAD_VOCAB)
+
+static tt_tensor *drawn_leaf(tt_scope *s, int64_t item, struct tt_shape shape) {
+    const struct rng rng = rng_stream(14, RNG_TEST, 0, item);
+    return tt_leaf(s, tt_rand_normal(s, &rng, shape));
+}
+
+static tt_tensor *flat(tt_scope *s, const tt_tensor *a) {
+    return tt_reshape(s, tt_cast(s, a, TT_F32), TT_SHAPE(tt_count_of(a)));
+}
+
+static void head_on(struct tt_device device, enum tt_dtype dtype, float *out) {
+    struct error err = ERROR_INIT;
+    tt_scope *s = tt_scope_open_on(TT_GRAD, device);
+    tt_tensor *hidden = drawn_leaf(s, 0, TT_SHAPE(HEAD_ROWS, HEAD_DEPTH));
+    tt_tensor *weight = drawn_leaf(s, 1, TT_SHAPE(HEAD_VOCAB, HEAD_DEPTH));
+    tt_tensor *bias = drawn_leaf(s, 2, TT_SHAPE(HEAD_VOCAB));
+    const struct tt_head head = {
+        .weight = weight,
+        .shadow = dtype == TT_BF16 ? tt_cast(s, tt_detach(s, weight), dtype) : NULL,
+        .bias = bias,
+        .logit_scale = 0.5};
+    const struct tt_head_result r =
+        tt_head_logp(s, tt_cast(s, hidden, dtype), &head, tt_arange(s, 7, HEAD_ROWS));
+    tt_tensor *loss = tt_add_scaled(s, tt_sum(s, r.logp), tt_sum(s, r.entropy), 0.3);
+    loss = tt_add_scaled(s, loss, tt_sum(s, tt_square(s, r.lse)), 0.1);
+    assert_ok(tt_backward(s, loss, &err), &err);
+    const tt_tensor *all[] = {r.logp,
+                              r.entropy,
+                              r.lse,
+                              flat(s, tt_leaf_grad(s, hidden)),
+                              flat(s, tt_leaf_grad(s, weight)),
+                              flat(s, tt_leaf_grad(s, bias))};
+    assert_ok(tt_read_f32(s, tt_cat(s, all, 6, 0), out, HEAD_COUNT, &err), &err);
+    tt_scope_close(s);
+}
+
+static void check_head_on_both(enum tt_dtype dtype, float tolerance) {
+    head_on(cpu, dtype, on_cpu);
+    head_on(cuda, dtype, on_cuda);
+    for (int64_t i = 0; i < HEAD_COUNT; i++) {
+        assert_float_equal(on_cuda[i], on_cpu[i], tolerance * fmaxf(10.0F, fabsf(on_cpu[i])));
+    }
+}
+
+/* In bf16 gradients of logits are rounded on both sides, of values that differ in the last place.
+ */
+static void test_head__agrees_on_both_devices(void **state) {
+    (void)state;
+    require_gpu();
+    check_head_on_both(TT_F32, 1e-5F);
+    check_head_on_both(TT_BF16, 0x1p-7F);
+}
+
+/* 257 rows of ones: bf16 has no 257. */
+static void test_linear_mixed__weight_gradient_is_not_rounded_on_cuda(void **state) {
+    (void)state;
+    require_gpu();
+    struct error err = ERROR_INIT;
+    tt_scope *s = tt_scope_open_on(TT_GRAD, cuda);
+    tt_tensor *x = tt_full(s, TT_BF16, TT_SHAPE(257, 8), 1);
+    tt_tensor *weight = tt_leaf(s, tt_zeros(s, TT_F32, TT_SHAPE(16, 8)));
+    tt_tensor *shadow = tt_cast(s, tt_detach(s, weight), TT_BF16);
+    tt_tensor *y = tt_linear_mixed(s, x, weight, shadow, NULL);
+    assert_ok(tt_backward(s, tt_sum(s, tt_cast(s, y, TT_F32)), &err), &err);
+    float grad[128];
+    assert_ok(tt_read_f32(s, tt_leaf_grad(s, weight), grad, 128, &err), &err);
+    for (int i = 0; i < 128; i++) {
+        assert_true(grad[i] == 257.0F);
+    }
+    tt_scope_close(s);
+}
+
 static void test_ops__cuda_tensors_compute_and_read_back(void **state) {
     (void)state;
     require_gpu();
@@ -125,6 +203,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random__same_bits_on_both_devices),
         cmocka_unit_test(test_adamw__same_bits_on_both_devices),
+        cmocka_unit_test(test_head__agrees_on_both_devices),
+        cmocka_unit_test(test_linear_mixed__weight_gradient_is_not_rounded_on_cuda),
         cmocka_unit_test(test_ops__cuda_tensors_compute_and_read_back),
         cmocka_unit_test(test_devices__never_mix_silently),
         cmocka_unit_test(test_device_measure__bf16_rate_of_a_gpu),

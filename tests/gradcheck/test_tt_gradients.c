@@ -333,6 +333,14 @@ static tt_tensor *recompute(tt_scope *s, const tt_tensor *const *x) {
         s, A,
         &(struct tt_block){.run = tanh_of_context, .context = &x[1], .context_bytes = sizeof x[1]});
 }
+/* Hidden states, weight and bias, through each result of the head. */
+static struct tt_head_result head(tt_scope *s, const tt_tensor *const *x) {
+    const struct tt_head of = {.weight = B, .bias = C, .logit_scale = 0.7};
+    return tt_head_logp(s, A, &of, i64_of(s, TT_SHAPE(2), 3, 0));
+}
+OP(head_logp, head(s, x).logp)
+OP(head_entropy, head(s, x).entropy)
+OP(head_lse, head(s, x).lse)
 
 static tt_tensor *dropout(tt_scope *s, const tt_tensor *const *x) {
     const struct rng stream = rng_stream(3, RNG_DROPOUT, 0, 0);
@@ -354,6 +362,9 @@ static void test_networks__gradients(void **state) {
         ANY_3(attention_all, HEADS, KEYS, KEYS),
         ANY_3(attention_causal, HEADS, KEYS, KEYS),
         ANY_3(attention_causal, KEYS, KEYS, KEYS),
+        ANY_3(head_logp, MATRIX, TT_SHAPE(4, 3), TT_SHAPE(4)),
+        ANY_3(head_entropy, MATRIX, TT_SHAPE(4, 3), TT_SHAPE(4)),
+        ANY_3(head_lse, MATRIX, TT_SHAPE(4, 3), TT_SHAPE(4)),
         ANY_1(token_logp, MATRIX),
         ANY_1(entropy, MATRIX),
         ANY_1(dropout, MATRIX),

@@ -11,5 +11,6 @@ int main(void) {
     failed += tt_arrange_tests();
     failed += tt_network_tests();
     failed += tt_transformer_tests();
+    failed += tt_fused_tests();
     return failed != 0;
 }

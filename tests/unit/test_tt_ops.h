@@ -11,5 +11,6 @@ int tt_reduce_tests(void);
 int tt_arrange_tests(void);
 int tt_network_tests(void);
 int tt_transformer_tests(void);
+int tt_fused_tests(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include "tensor/kernels/kernel_convert.h"
 #include "tensor/tt.h"
 #include "tensor/tt_peers.h"
+#include "tests/support/near.h"
 #include "tests/support/scratch.h"
 #include "tests/support/test.h"
 
@@ -631,6 +632,57 @@ static void test_shadow__refusals(void **state) {
     tt_scope_close(s);
 }
 
+/* The values in a formula from before a step are gone, also those of the shadow. */
+static void test_shadow__a_step_makes_earlier_formulas_refuse_backward(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    SCOPED(tt_params) struct tt_params *params = small_store();
+    SCOPED(tt_adamw) struct tt_adamw *adamw = NULL;
+    assert_ok(tt_params_add_shadow(params, &err), &err);
+    assert_ok(tt_adamw_new(params, &customary, &adamw, &err), &err);
+    tt_scope *s = tt_scope_open(TT_GRAD);
+    tt_tensor *x = tt_leaf(s, tt_zeros(s, TT_BF16, TT_SHAPE(1, 7)));
+    tt_tensor *y = tt_linear_mixed(s, x, tt_detach(s, tt_param(s, params, "weight")),
+                                   tt_param_shadow(s, params, "weight"), NULL);
+    tt_tensor *loss = tt_sum(s, tt_cast(s, y, TT_F32));
+    assert_ok(tt_adamw_step(adamw, 0.1, 1.0, &err), &err);
+    assert_fails(tt_backward(s, loss, &err), ERR_BACKEND, "modified by an inplace operation", &err);
+    tt_scope_close(s);
+}
+
+/* The fused ops add into the store's own gradients: the norm, which sees the flat buffer alone, is
+ * that of the weight's gradient. x is 1 in one of 7 inputs, and there are 3 outputs: 3 ones of 21 a
+ * pass. The head's logits are equal: d logit = 2/3, -1/3, -1/3, which in bf16 are 171/256 and
+ * 171/512. */
+static void test_fused__adds_into_the_gradients_of_the_store(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    SCOPED(tt_params) struct tt_params *params = small_store();
+    assert_ok(tt_params_add_shadow(params, &err), &err);
+    tt_scope *s = tt_scope_open(TT_GRAD);
+    const float one_hot[7] = {0, 0, 1, 0, 0, 0, 0};
+    const int64_t target = 0;
+    tt_tensor *x = tt_cast(s, tt_from_f32(s, one_hot, TT_SHAPE(1, 7)), TT_BF16);
+    tt_tensor *weight = tt_param(s, params, "weight");
+    tt_tensor *shadow = tt_param_shadow(s, params, "weight");
+    double norm = 0;
+    for (int passes = 1; passes <= 2; passes++) {
+        tt_tensor *y = tt_cast(s, tt_linear_mixed(s, x, weight, shadow, NULL), TT_F32);
+        assert_ok(tt_backward(s, tt_sum(s, y), &err), &err);
+        assert_ok(tt_params_grad_norm(params, &norm, &err), &err);
+        assert_true(norm == passes * sqrt(3));
+    }
+    assert_ok(tt_params_zero_grad(params, &err), &err);
+    const struct tt_head head = {.weight = weight, .shadow = shadow, .logit_scale = 1};
+    for (int passes = 1; passes <= 2; passes++) {
+        tt_tensor *ids = tt_from_i64(s, &target, TT_SHAPE(1));
+        assert_ok(tt_backward(s, tt_sum(s, tt_head_logp(s, x, &head, ids).logp), &err), &err);
+        assert_ok(tt_params_grad_norm(params, &norm, &err), &err);
+        assert_near(norm, passes * sqrt(1.5) * 171 / 256, 1e-12);
+    }
+    tt_scope_close(s);
+}
+
 #define store_test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void) {
@@ -654,6 +706,8 @@ int main(void) {
         store_test(test_shadow__is_always_the_rounded_values),
         store_test(test_adamw_step__same_bits_with_and_without_a_shadow),
         store_test(test_shadow__refusals),
+        store_test(test_shadow__a_step_makes_earlier_formulas_refuse_backward),
+        store_test(test_fused__adds_into_the_gradients_of_the_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
