@@ -124,7 +124,7 @@ _accord_command() {
         operand='folder'
         ;;
     'accord bench')
-        subcommands='start fit torch adamw scope '
+        subcommands='start fit torch adamw scope head linear '
         options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
         ;;
@@ -151,6 +151,16 @@ _accord_command() {
     'accord bench scope')
         subcommands=''
         options='--cycles --repeats --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand=''
+        ;;
+    'accord bench head')
+        subcommands=''
+        options='--rows --inputs --outputs --forward --only --repeats --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand=''
+        ;;
+    'accord bench linear')
+        subcommands=''
+        options='--rows --inputs --outputs --forward --only --repeats --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
         ;;
     'accord config')
@@ -548,6 +558,38 @@ _accord_value() {
     'accord bench scope')
         case $2 in
         -n | --cycles) value='' ;;
+        -r | --repeats) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord bench head')
+        case $2 in
+        --rows) value='' ;;
+        --inputs) value='' ;;
+        --outputs) value='' ;;
+        --only) value='' ;;
+        -r | --repeats) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord bench linear')
+        case $2 in
+        --rows) value='' ;;
+        --inputs) value='' ;;
+        --outputs) value='' ;;
+        --only) value='' ;;
         -r | --repeats) value='' ;;
         --trace) value='' ;;
         --seed) value='' ;;

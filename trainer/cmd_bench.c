@@ -92,6 +92,39 @@ static const struct command_option scope_options[] = {
     {.name = NULL},
 };
 
+/* Sizes of a matrix product: the defaults are one micro-batch of a model of 135M parameters. */
+#define SIZE_OPTION(option_name, default_size, meaning)                         \
+    {                                                                           \
+        .name = (option_name), .kind = OPTION_INTEGER, .metavar = "N",          \
+        .default_text = (default_size), .min = 1, .max = 1e6, .help = (meaning) \
+    }
+#define FUSED_OPTIONS(cases)                                                       \
+    {.name = "forward", .kind = OPTION_FLAG, .help = "without the backward pass"}, \
+        {.name = "only",                                                           \
+         .kind = OPTION_INTEGER,                                                   \
+         .metavar = "N",                                                           \
+         .default_text = "0",                                                      \
+         .min = 0,                                                                 \
+         .max = (cases),                                                           \
+         .help = "case N alone, to see its memory; 0 for all"},                    \
+        REPEATS_OPTION, {                                                          \
+        .name = NULL                                                               \
+    }
+
+static const struct command_option head_options[] = {
+    SIZE_OPTION("rows", "1024", "tokens"),
+    SIZE_OPTION("inputs", "576", "size of a hidden state"),
+    SIZE_OPTION("outputs", "49152", "entries of the vocabulary"),
+    FUSED_OPTIONS(4),
+};
+
+static const struct command_option linear_options[] = {
+    SIZE_OPTION("rows", "1024", "tokens"),
+    SIZE_OPTION("inputs", "576", "inputs of the layer"),
+    SIZE_OPTION("outputs", "1536", "outputs of the layer"),
+    FUSED_OPTIONS(3),
+};
+
 #define MODEL_NAME(name, text) text,
 static const char *const models[] = {TABULAR_MODELS(MODEL_NAME) NULL};
 #undef MODEL_NAME
@@ -155,6 +188,22 @@ static const struct command bench_scope = {
     .lm_function = "bench scope",
 };
 
+static const struct command bench_head = {
+    .name = "head",
+    .purpose = "time log-probabilities from hidden states against ATen",
+    .description = "Rates count the products that the plain formula needs: 2 a row, input and "
+                   "output forward, 4 backward.",
+    .options = head_options,
+    .lm_function = "bench head",
+};
+
+static const struct command bench_linear = {
+    .name = "linear",
+    .purpose = "time a linear layer in bf16 with an f32 weight against ATen",
+    .options = linear_options,
+    .lm_function = "bench linear",
+};
+
 static const struct command bench_one_op = {
     .name = "one-op",
     .hidden = true,
@@ -163,7 +212,8 @@ static const struct command bench_one_op = {
 };
 
 static const struct command *const subcommands[] = {
-    &bench_start, &bench_fit, &bench_torch, &bench_adamw, &bench_scope, &bench_one_op, NULL,
+    &bench_start, &bench_fit,    &bench_torch,  &bench_adamw, &bench_scope,
+    &bench_head,  &bench_linear, &bench_one_op, NULL,
 };
 
 static const struct command_example examples[] = {

@@ -10,6 +10,8 @@
 /* Name as in `lm_function` of the command's table entry, and the function. */
 #define LM_FUNCTIONS(X)                 \
     X("bench adamw", bench_adamw_run)   \
+    X("bench head", bench_head_run)     \
+    X("bench linear", bench_linear_run) \
     X("bench scope", bench_scope_run)   \
     X("bench one-op", bench_one_op_run) \
     X("demo", demo_run)                 \
