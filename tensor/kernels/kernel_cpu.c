@@ -16,7 +16,7 @@ static const char *const isa_names[] = {
 
 static bool has_avx2(void) {
 #if KERNEL_HAS_X86_VARIANTS
-    return __builtin_cpu_supports("avx2");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
     return false;
 #endif
@@ -31,13 +31,12 @@ static bool has_avx512(void) {
 #endif
 }
 
-static kernel_range pick_variant(const struct kernel_variants *variants, enum kernel_isa isa) {
-    ASSERT(kernel_isa_supported(isa));
-    enum kernel_isa chosen = isa == KERNEL_ISA_BEST ? kernel_isa_best() : isa;
-    if (chosen == KERNEL_ISA_AVX512) {
-        return variants->avx512;
-    }
-    return chosen == KERNEL_ISA_AVX2 ? variants->avx2 : variants->generic;
+static bool has_avx512_bf16(void) {
+#if KERNEL_HAS_X86_VARIANTS
+    return has_avx512() && __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
 }
 
 static int64_t count_pieces(int64_t n, int threads) {
@@ -57,6 +56,9 @@ static int64_t smaller(int64_t a, int64_t b) {
 }
 
 bool kernel_isa_supported(enum kernel_isa isa) {
+    if (isa == KERNEL_ISA_AVX512_BF16) {
+        return has_avx512_bf16();
+    }
     if (isa == KERNEL_ISA_AVX512) {
         return has_avx512();
     }
@@ -64,6 +66,9 @@ bool kernel_isa_supported(enum kernel_isa isa) {
 }
 
 enum kernel_isa kernel_isa_best(void) {
+    if (has_avx512_bf16()) {
+        return KERNEL_ISA_AVX512_BF16;
+    }
     if (has_avx512()) {
         return KERNEL_ISA_AVX512;
     }
@@ -74,10 +79,19 @@ const char *kernel_isa_name(enum kernel_isa isa) {
     return (unsigned)isa < KERNEL_ISA_COUNT ? isa_names[isa] : "unknown";
 }
 
+kernel_range kernel_variant(const struct kernel_variants *variants, enum kernel_isa isa) {
+    ASSERT(kernel_isa_supported(isa));
+    enum kernel_isa chosen = isa == KERNEL_ISA_BEST ? kernel_isa_best() : isa;
+    if (chosen == KERNEL_ISA_AVX512 || chosen == KERNEL_ISA_AVX512_BF16) {
+        return variants->avx512;
+    }
+    return chosen == KERNEL_ISA_AVX2 ? variants->avx2 : variants->generic;
+}
+
 void kernel_run(const struct kernel_variants *variants, const void *args, int64_t n,
                 struct kernel_cpu cpu) {
     ASSERT_LE(1, cpu.threads);
-    kernel_range range = pick_variant(variants, cpu.isa);
+    kernel_range range = kernel_variant(variants, cpu.isa);
     int64_t pieces = count_pieces(n, cpu.threads);
     if (pieces == 1) {
         range(args, 0, n);

@@ -62,6 +62,9 @@ struct kernel_variants {
         .avx512 = name##_avx512,                                                                   \
     };
 
+/* The member of the table that `isa` asks for. */
+kernel_range kernel_variant(const struct kernel_variants *variants, enum kernel_isa isa);
+
 /* Cuts [0, n) into one contiguous piece per thread and runs the chosen variant on each. Cuts fall
  * on multiples of KERNEL_PIECE_UNIT elements, so that pieces share no cache line and a sum in
  * blocks of that many elements never straddles two threads. */
