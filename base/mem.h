@@ -46,6 +46,11 @@ char *mem_strjoin(const char *first, const char *second);
 /* mem_free(NULL) does nothing. */
 void mem_free(void *block);
 
+/* Asks the system to back a block of many megabytes with huge pages, before it is first written:
+ * streams through it and jumps in it then miss the address cache less often. A wish, without a
+ * result; docs/BENCHMARKS.md has what it gains. */
+void mem_prefer_huge_pages(void *block, size_t bytes);
+
 /* Capacity for at least `needed` items, growing by half again so that n appends cost O(n). */
 size_t mem_grown_capacity(size_t capacity, size_t needed);
 
