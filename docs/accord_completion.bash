@@ -96,7 +96,7 @@ _accord_command() {
         ;;
     'accord model convert')
         subcommands=''
-        options='--dtype --shard-size --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        options='--dtype --tokenizer --shard-size --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='file'
     'accord tokenizer')
         subcommands='train encode decode info '
@@ -481,6 +481,7 @@ _accord_value() {
     'accord model convert')
         case $2 in
         --dtype) value='f32 bf16 f16 ' ;;
+        --tokenizer) value='file' ;;
         --shard-size) value='' ;;
     'accord tokenizer info')
         case $2 in

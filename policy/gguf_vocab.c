@@ -16,7 +16,10 @@
 #define KEY(name)  "tokenizer.ggml." name
 #define TOKENS_MAX (INT64_C(1) << 24)
 
-/* llama.cpp's name of a pre-tokeniser, the pattern, whether a word that is a token is taken whole,
+/* As llama.cpp and the models' own tokenizer.json split; transformers 5.23 leaves out the digits of
+ * smollm when it converts a GGUF, and so gives other ids for blanks before numbers.
+ *
+ * llama.cpp's name of a pre-tokeniser, the pattern, whether a word that is a token is taken whole,
  * and whether a text begins with BOS if no key says so. */
 static const struct pre_tokenizer {
     const char *name;

@@ -4,6 +4,8 @@
 #include "base/interrupt.h"
 #include "base/json_writer.h"
 #include "base/scoped.h"
+#include "data/tokenizer.h"
+#include "policy/model_vocab.h"
 #include "policy/weight_source.h"
 #include "policy/weight_writer.h"
 #include "trainer/cmd_model.h"
@@ -20,13 +22,14 @@ static const char *const dtypes[] = {"f32", "bf16", "f16", NULL};
 struct conversion {
     struct run *run;
     const char *from, *to;
+    const char *vocab_path; /* of a llama2.c vocabulary; NULL: none given */
     struct weight_source *source;
     enum weight_dtype dtype;
     int64_t shard_bytes_max;
     int64_t threads;
     struct progress progress;
     int64_t tensors;
-    int64_t tokenizer_files;
+    bool has_tokenizer;
 };
 
 /* ---- what the writer asks for ---- */
@@ -61,22 +64,56 @@ static enum err_code copy_file(const char *from_folder, const char *to_folder, c
 }
 
 /* The tokenizer of a Hugging Face folder, byte for byte. */
-static enum err_code copy_tokenizer(void *context, const char *folder, struct error *err) {
+static enum err_code copy_tokenizer(struct conversion *c, const char *folder, struct error *err) {
     static const char *const names[] = {
         "tokenizer.json",      "tokenizer_config.json", "special_tokens_map.json",
         "chat_template.jinja", "added_tokens.json",     "vocab.json",
         "merges.txt",          "tokenizer.model",
     };
-    struct conversion *c = context;
-    if (strcmp(weight_source_describe(c->source).format, "safetensors") != 0) {
-        return ERR_OK;
-    }
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         bool copied = false;
         TRY(copy_file(c->from, folder, names[i], &copied, err));
-        c->tokenizer_files += copied;
+        c->has_tokenizer = c->has_tokenizer || (copied && i == 0);
     }
     return ERR_OK;
+}
+
+/* The vocabulary of the weights' file, or of the one given with it. One that is not understood is
+ * said, and left out: the weights are still the model's. */
+static enum err_code read_vocab(const struct conversion *c, struct model_vocab *vocab,
+                                bool *out_has, struct error *err) {
+    struct error why = ERROR_INIT;
+    const struct gguf *file = weight_source_gguf(c->source);
+    *out_has = false;
+    if (c->vocab_path) {
+        *out_has = true;
+        return llama2c_vocab_open(c->vocab_path, vocab, err);
+    }
+    if (!file) {
+        return ERR_OK;
+    }
+    const enum err_code code = gguf_vocab_read(file, vocab, &why);
+    if (code == ERR_DATA) {
+        log_warn(c->run->log, "convert", "%s", why.msg);
+        return ERR_OK;
+    }
+    *out_has = code == ERR_OK;
+    return code == ERR_OK ? ERR_OK : err_set(err, code, "%s", why.msg);
+}
+
+static enum err_code write_tokenizer(void *context, const char *folder, struct error *err) {
+    struct conversion *c = context;
+    if (!c->vocab_path && strcmp(weight_source_describe(c->source).format, "safetensors") == 0) {
+        return copy_tokenizer(c, folder, err);
+    }
+    SCOPED(model_vocab) struct model_vocab vocab = MODEL_VOCAB_INIT;
+    SCOPED(tokenizer) struct tokenizer *tok = NULL;
+    TRY(read_vocab(c, &vocab, &c->has_tokenizer, err));
+    if (!c->has_tokenizer) {
+        return ERR_OK;
+    }
+    TRY(tokenizer_new(&vocab.spec, &tok, err));
+    return tokenizer_save(tok, folder, err);
 }
 
 /* ---- the command ---- */
@@ -87,7 +124,7 @@ static enum err_code report(const struct conversion *c, struct error *err) {
     if (!c->run->output->json) {
         strbuf_addf(&text, "wrote %" PRId64 " parameters in %s to ", parameters, dtypes[c->dtype]);
         output_add_visible_text(&text, c->to);
-        strbuf_addf(&text, "%s\n", c->tokenizer_files > 0 ? ", with its tokenizer" : "");
+        strbuf_addf(&text, "%s\n", c->has_tokenizer ? ", with its tokenizer" : "");
         return output_text(c->run->output, &text, err);
     }
     struct json_writer w = JSON_WRITER_INIT(&text, JSON_INDENTED);
@@ -98,8 +135,8 @@ static enum err_code report(const struct conversion *c, struct error *err) {
     json_write_i64(&w, parameters);
     json_write_key(&w, "dtype");
     json_write_string(&w, dtypes[c->dtype]);
-    json_write_key(&w, "tokenizer_files");
-    json_write_i64(&w, c->tokenizer_files);
+    json_write_key(&w, "tokenizer");
+    json_write_bool(&w, c->has_tokenizer);
     json_write_object_end(&w);
     TRY(json_writer_finish(&w, err));
     strbuf_add_char(&text, '\n');
@@ -114,7 +151,7 @@ static enum err_code convert(struct conversion *c, struct error *err) {
         .threads = c->threads,
         .read = read_values,
         .context = c,
-        .others = copy_tokenizer,
+        .others = write_tokenizer,
         .others_context = c,
     };
     run_progress_open(c->run, "convert", "tensors", model_layout_count(job.config), &c->progress);
@@ -146,6 +183,7 @@ static enum err_code convert_run(struct run *run, const struct command_args *arg
         .run = run,
         .from = args->positionals[0],
         .to = args->positionals[1],
+        .vocab_path = command_args_text(args, "tokenizer"),
         .source = source,
         .dtype = dtype_of(command_args_text(args, "dtype")),
         .shard_bytes_max = (int64_t)(command_args_real(args, "shard-size") * 1e9),
@@ -157,7 +195,7 @@ static enum err_code convert_run(struct run *run, const struct command_args *arg
         interrupt_uninstall();
     }
     TRY(code);
-    if (c.tokenizer_files == 0) {
+    if (!c.has_tokenizer) {
         log_warn(run->log, "convert",
                  "no tokenizer was written: put the model's tokenizer.json and "
                  "tokenizer_config.json into '%s'",
@@ -180,6 +218,10 @@ static const struct command_option options[] = {
      .choices = dtypes,
      .default_text = "bf16",
      .help = "how weights are stored; f16 is refused where a weight does not fit"},
+    {.name = "tokenizer",
+     .kind = OPTION_FILE,
+     .metavar = "FILE",
+     .help = "the tokenizer.bin that belongs to a llama2.c file"},
     {.name = "shard-size",
      .kind = OPTION_REAL,
      .metavar = "GB",
@@ -200,7 +242,9 @@ const struct command cmd_model_convert = {
     .name = "convert",
     .purpose = "write a model as a Hugging Face folder",
     .description =
-        "Quantised weights are read as ggml reads them and stored as floats. The folder gets its "
+        "Quantised weights are read as ggml reads them and stored as floats; the vocabulary of a "
+        "GGUF "
+        "file becomes tokenizer.json, and that of a folder is copied. The folder gets its "
         "name when it is whole and has been read back: a failure, a full disk or kill -9 leaves "
         "nothing under that name.",
     .options = options,

@@ -8,7 +8,7 @@
  *           K formats have super-blocks of 256 with quantised scales s of 32 or 16 values each:
  *               Q4_K: (d s) q - (dmin min)    Q6_K: (d s) (q - 32)
  * Rounding: each product and sum to f32 on its own, in the order above, as ggml and its Python
- *           package do: the same bits.
+ *           package do: the same bits, but for which NaN a NaN scale gives.
  * Twins:    kernel_dequant.c only; weights are read once.
  * Oracle:   gguf.quants.dequantize of the package gguf 0.19 (tests/golden/make_gguf.py).
  * Threads:  no state.

@@ -71,11 +71,20 @@ static void test_convert__gguf_to_folder_to_folder(void **state) {
     const char *second = scratch_path(cli->scratch, "second");
     EXPECT(cli, 0, "model", "convert", first, second, "--json", "-q");
     assert_has(cli->result.out, "\"dtype\": \"bf16\"");
-    assert_has(cli->result.out, "\"tokenizer_files\": 1");
+    assert_has(cli->result.out, "\"tokenizer\": true");
     assert_string_equal(scratch_read(cli->scratch, "second/tokenizer.json"), "{}");
     EXPECT(cli, 2, "model", "convert", first, second, "-q");
     assert_has(cli->result.err, "not empty");
     assert_string_equal(scratch_list(cli->scratch), "first/ second/");
+}
+
+static void test_convert__writes_the_vocabulary_of_a_gguf(void **state) {
+    struct cli *cli = *state;
+    const char *folder = scratch_path(cli->scratch, "out");
+    EXPECT(cli, 0, "model", "convert", llama3_gguf, folder, "-q");
+    assert_has(cli->result.out, ", with its tokenizer");
+    assert_has(scratch_read(cli->scratch, "out/tokenizer.json"), "\"<|extra|>\"");
+    assert_has(scratch_read(cli->scratch, "out/tokenizer_config.json"), "\"<|user|>\"");
 }
 
 #define CLI_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -84,6 +93,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CLI_TEST(test_info__of_files_and_presets),
         CLI_TEST(test_convert__gguf_to_folder_to_folder),
+        CLI_TEST(test_convert__writes_the_vocabulary_of_a_gguf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,7 +48,15 @@ static void test_dequant__blocks_of_32_by_hand(void **state) {
     }
 }
 
-/* Random bytes, so NaN scales too: compared as bits. */
+/* Random bytes, so NaN scales too; which NaN a product of two has is the compiler's choice. */
+static void assert_same_values(const float *values, const float *expected, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        if (!(isnan(values[i]) && isnan(expected[i]))) {
+            assert_memory_equal(&values[i], &expected[i], sizeof values[i]);
+        }
+    }
+}
+
 static void test_dequant__same_bits_in_every_way(void **state) {
     (void)state;
     struct kernel_cpu ways[KERNEL_WAYS_MAX];
@@ -71,7 +79,7 @@ static void test_dequant__same_bits_in_every_way(void **state) {
         for (int w = 1; w < count; w++) {
             memset(values, 0, (size_t)n * sizeof *values);
             dequant(type, blocks + 1, values, n, ways[w]);
-            assert_memory_equal(values, expected, (size_t)n * sizeof *values);
+            assert_same_values(values, expected, n);
         }
         mem_free(blocks);
         mem_free(expected);
