@@ -63,6 +63,9 @@ static enum err_code reserve(struct token_edit *edit, size_t more, struct error 
 enum err_code token_edit_copy(struct token_edit *edit, const struct token_text *text,
                               struct token_span span, struct error *err) {
     uint32_t count = span.end - span.begin;
+    if (count == 0) {
+        return ERR_OK; /* there may be no memory yet */
+    }
     TRY(reserve(edit, count, err));
     memcpy(edit->bytes + edit->count, text->bytes + span.begin, count);
     if (text->places) {

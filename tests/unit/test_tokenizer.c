@@ -6,6 +6,7 @@
 #include "tests/support/alloc_loop.h"
 #include "tests/support/test.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 /* A vocabulary of bytes that are letters, for merging by hand:
@@ -282,6 +283,57 @@ static void test_stream__holds_back_half_characters(void **state) {
     assert_string_equal(strbuf_text(&out), "é\uFFFDa\uFFFD");
 }
 
+/* ---- threads ---- */
+
+enum { THREADS = 4, ROUNDS = 200 };
+
+struct encoder {
+    const struct tokenizer *tok;
+    int64_t wrong; /* encodings that were not as expected */
+};
+
+static void *encode_often(void *context) {
+    struct encoder *encoder = context;
+    static const char text[] = "abc bc aab abca <s> aa";
+    for (int64_t i = 0; i < ROUNDS; i++) {
+        struct error err = ERROR_INIT;
+        SCOPED(token_list) struct token_list list = TOKEN_LIST_INIT;
+        enum err_code code = tokenizer_encode(encoder->tok, text, sizeof text - 1,
+                                              TOKENIZER_PARSE_SPECIAL, &list, &err);
+        /* abc|Ġ bc|Ġa ab|Ġ abc a|Ġ|<s>|Ġa a */
+        static const int32_t expected[] = {ABC, SPACE, BC,    SPACE_A, AB,      SPACE,
+                                           ABC, A,     SPACE, BOS,     SPACE_A, A};
+        encoder->wrong +=
+            code != ERR_OK || list.count != 12 || memcmp(list.ids, expected, sizeof expected) != 0;
+    }
+    return NULL;
+}
+
+/* A fresh tokenizer, so that all of them learn about its words at once; with a pattern of PCRE2, of
+ * which each takes one. */
+static void test_threads__encode_at_once(void **state) {
+    (void)state;
+    struct tokenizer_spec spec = letters();
+    const struct added_token added[] = {{.text = "<s>", .id = BOS, .special = true}};
+    spec.added = added;
+    spec.added_count = 1;
+    spec.splitters[0] = (struct token_splitter){
+        .kind = TOKEN_SPLITTER_REGEX, .pattern = " ?\\w+| ", .behavior = TOKEN_SPLIT_ISOLATED};
+    spec.splitters[1] = (struct token_splitter){.kind = TOKEN_SPLITTER_BYTE_LEVEL};
+    spec.splitter_count = 2;
+    SCOPED(tokenizer) struct tokenizer *tok = open_spec(&spec);
+    pthread_t threads[THREADS];
+    struct encoder encoders[THREADS];
+    for (size_t i = 0; i < THREADS; i++) {
+        encoders[i] = (struct encoder){.tok = tok};
+        assert_int_equal(pthread_create(&threads[i], NULL, encode_often, &encoders[i]), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(encoders[i].wrong, 0);
+    }
+}
+
 /* ---- Llama 2's rules ---- */
 
 /* 256 bytes behind three special tokens, then letters. */
@@ -454,6 +506,7 @@ int main(void) {
         cmocka_unit_test(test_added__normalized),
         cmocka_unit_test(test_decode__broken_characters),
         cmocka_unit_test(test_stream__holds_back_half_characters),
+        cmocka_unit_test(test_threads__encode_at_once),
         cmocka_unit_test(test_llama2__marks_and_bytes),
         cmocka_unit_test(test_llama2__decodes_bytes_and_strips_one_blank),
         cmocka_unit_test(test_unknown__fused),
