@@ -82,8 +82,12 @@ static uint64_t slot_of(const struct token_table *table, const char *bytes, size
 }
 
 enum err_code token_table_index(struct token_table *table, int32_t *out_twice, struct error *err) {
+    uint64_t texts = 0;
+    for (int64_t id = 0; id < table->count; id++) {
+        texts += table->counts[id] != TOKEN_TABLE_NO_TEXT;
+    }
     uint64_t slots = 16;
-    while (slots < 2 * (uint64_t)table->count) {
+    while (slots < 2 * texts) {
         slots *= 2;
     }
     table->slots = mem_array(slots, sizeof *table->slots);

@@ -85,6 +85,9 @@ enum err_code token_edit_copy(struct token_edit *edit, const struct token_text *
 
 enum err_code token_edit_insert(struct token_edit *edit, const char *bytes, size_t count,
                                 struct token_place place, struct error *err) {
+    if (count == 0) {
+        return ERR_OK;
+    }
     TRY(reserve(edit, count, err));
     memcpy(edit->bytes + edit->count, bytes, count);
     for (size_t i = 0; i < count; i++) {

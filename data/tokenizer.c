@@ -70,7 +70,7 @@ static enum err_code check_added(const struct tokenizer_spec *spec, struct error
     for (int64_t i = 0; i < spec->added_count; i++) {
         const struct added_token *token = &spec->added[i];
         if (token->id < 0 || token->id >= TOKENIZER_IDS_MAX) {
-            return err_set(err, ERR_DATA, "added token '%s': id %" PRId32 " is outside [0, 2^24)",
+            return err_set(err, ERR_DATA, "added token '%s': id %" PRId32 " is outside [0, 2^21)",
                            token->text, token->id);
         }
         if (!token->text[0]) {
@@ -90,7 +90,7 @@ static enum err_code check_added(const struct tokenizer_spec *spec, struct error
 static enum err_code spell(struct tokenizer *tok, const struct tokenizer_spec *spec,
                            struct error *err) {
     if (spec->token_count > TOKENIZER_IDS_MAX) {
-        return err_set(err, ERR_LIMIT, "vocabulary: %" PRId64 " tokens, limit 2^24",
+        return err_set(err, ERR_LIMIT, "vocabulary: %" PRId64 " tokens, limit 2^21",
                        spec->token_count);
     }
     TRY(check_added(spec, err));

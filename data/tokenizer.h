@@ -13,8 +13,9 @@
  * Never adds: encode adds no BOS and no EOS by itself; tokenizer_bos and friends say what the model
  *           expects, and the caller adds it once. (Double BOS is the classic silent error.)
  * Oracle:   the tokenizers library (Hugging Face): ids, and offsets with trim_offsets off.
- * Owns:     its tables; encode and decode borrow. Unchanged after opening.
- * Threads:  one tokenizer may be used by many threads at once (no hidden cache without a lock).
+ * Owns:     its tables; encode and decode borrow.
+ * Threads:  one tokenizer may be used by many threads at once. What it learns from texts, whether a
+ *           word is a token of its own, is an atomic byte a token; patterns wait in an atomic pool.
  */
 #ifndef DATA_TOKENIZER_H
 #define DATA_TOKENIZER_H

@@ -44,6 +44,6 @@ struct tokenizer {
 enum { TOKEN_IN_MODEL = 1, TOKEN_IS_SPECIAL = 2 };
 
 /* Ids beyond are refused: a file of a few bytes must not ask for gigabytes. */
-#define TOKENIZER_IDS_MAX (INT64_C(1) << 24)
+#define TOKENIZER_IDS_MAX (INT64_C(1) << 21)
 
 #endif

@@ -365,7 +365,7 @@ enum err_code tokenizer_json_read_vocab(const struct json *doc, const struct jso
         int64_t id = 0;
         TRY(json_as_i64(doc, m, &id, err));
         if (id < 0 || id >= TOKENIZER_IDS_MAX) {
-            return json_refuse(doc, m, err, "id %" PRId64 " is outside [0, 2^24)", id);
+            return json_refuse(doc, m, err, "id %" PRId64 " is outside [0, 2^21)", id);
         }
         count = id >= count ? id + 1 : count;
         bytes += strlen(json_key(m));
@@ -537,7 +537,7 @@ static enum err_code read_added(const struct json *doc, const struct json_node *
         TRY(json_get_bool(doc, node, "normalized", &token.normalized, err));
         TRY(json_get_bool(doc, node, "special", &token.special, err));
         if (id < 0 || id >= TOKENIZER_IDS_MAX) {
-            return json_refuse(doc, node, err, "id %" PRId64 " is outside [0, 2^24)", id);
+            return json_refuse(doc, node, err, "id %" PRId64 " is outside [0, 2^21)", id);
         }
         token.id = (int32_t)id;
         TRY(tokenizer_parts_add(parts, &token, err));

@@ -106,7 +106,7 @@ static enum err_code read_added(const struct json *doc, const struct json_node *
         struct added_token token = {.id = -1};
         int64_t id = -1;
         if (!number_parse_i64(json_key(node), &id) || id < 0 || id >= TOKENIZER_IDS_MAX) {
-            return json_refuse(doc, node, err, "'%s' is no id in [0, 2^24)", json_key(node));
+            return json_refuse(doc, node, err, "'%s' is no id in [0, 2^21)", json_key(node));
         }
         token.id = (int32_t)id;
         TRY(read_token(doc, node, &token, err));

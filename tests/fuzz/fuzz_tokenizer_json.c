@@ -9,12 +9,13 @@
 
 #include <string.h>
 
+static const char long_word[] =
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 static const char *const texts[] = {
     "",
     " ",
     "ab a  \u00e9e\u0301 <s>x 123\n\n'LL \u4f60\u597d\u2581\U0001F600",
-    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-    "a",
+    long_word,
 };
 
 static void encode(const struct tokenizer *tok, const char *text, struct token_list *list) {

@@ -9,10 +9,19 @@
 #include "data/tokenizer_spec.h"
 #include "tests/fuzz/fuzz_target.h"
 
-#include <stdio.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum { MERGED = 64, TOKENS = 256 + MERGED, SPECIAL = TOKENS };
+
+/* The letters of a byte, or of two. */
+static void spell(int32_t first, int32_t second, bool is_pair, char out[8]) {
+    size_t count = utf8_encode(byte_alphabet_letter((uint8_t)first), out);
+    if (is_pair) {
+        count += utf8_encode(byte_alphabet_letter((uint8_t)second), out + count);
+    }
+    out[count] = '\0';
+}
 
 /* A token a byte, and the first 64 pairs of small letters and a blank. */
 static struct tokenizer *make(enum token_pattern pattern) {
@@ -21,14 +30,13 @@ static struct tokenizer *make(enum token_pattern pattern) {
     struct token_merge merges[MERGED];
     static const char letters[] = " etaoins";
     for (int32_t i = 0; i < 256; i++) {
-        size_t bytes = utf8_encode(byte_alphabet_letter((uint8_t)i), spelt[i]);
-        spelt[i][bytes] = '\0';
+        spell(i, 0, false, spelt[i]);
         tokens[i] = spelt[i];
     }
     for (int32_t i = 0; i < MERGED; i++) {
-        int32_t left = letters[i / 8];
-        int32_t right = letters[i % 8];
-        snprintf(spelt[256 + i], sizeof spelt[0], "%.3s%.3s", spelt[left], spelt[right]);
+        int32_t left = (unsigned char)letters[i / 8];
+        int32_t right = (unsigned char)letters[i % 8];
+        spell(left, right, true, spelt[256 + i]);
         tokens[256 + i] = spelt[256 + i];
         merges[i] = (struct token_merge){left, right};
     }

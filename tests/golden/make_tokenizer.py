@@ -75,6 +75,37 @@ def metaspace(scheme, unk):
     return tok, dict(special_tokens=["<unk>", "<s>"], limit_alphabet=60)
 
 
+BEHAVIORS = ["removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"]
+
+
+def any_splitter(rng):
+    kind, behavior = rng.randrange(7), rng.choice(BEHAVIORS)
+    if kind == 0:
+        return pre_tokenizers.Split(rng.choice([" ", "a", "the", "'", " a"]), behavior,
+                                    rng.random() < 0.5)
+    if kind == 1:
+        pattern = rng.choice([r"\s+", r"\p{L}+", r"[0-9]", r"a|\p{N}+", r"(?=[A-Z])", r"x*"])
+        return pre_tokenizers.Split(Regex(pattern), behavior, rng.random() < 0.5)
+    return [pre_tokenizers.Digits(rng.random() < 0.5),
+            pre_tokenizers.Punctuation(behavior),
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Whitespace(),
+            pre_tokenizers.Metaspace(prepend_scheme=rng.choice(["first", "always", "never"]),
+                                     split=rng.random() < 0.5)][kind - 2]
+
+
+def mixed(seed):
+    """Rules that nobody uses together: every splitter, behaviour and normaliser."""
+    rng = random.Random(seed)
+    steps = [any_splitter(rng) for _ in range(rng.randrange(1, 4))]
+    steps.append(pre_tokenizers.ByteLevel(add_prefix_space=rng.random() < 0.3,
+                                          use_regex=rng.random() < 0.5))
+    changes = [normalizers.NFC(), normalizers.Replace(" ", "__"), normalizers.Replace("a", ""),
+               normalizers.Prepend("x "), normalizers.Replace("e\u0301", "E")]
+    return byte_level(pre_tokenizers.Sequence(steps),
+                      normalizers.Sequence(rng.sample(changes, seed % 3)))
+
+
 def families():
     digits = pre_tokenizers.Digits(individual_digits=True)
     plain = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -89,6 +120,11 @@ def families():
             pre_tokenizers.Punctuation("contiguous"), plain,
             pre_tokenizers.Digits(individual_digits=False),
             pre_tokenizers.Split(Regex("[0-9][0-9][0-9]"), behavior="isolated")])),
+        "mixed_1": lambda: mixed(1),
+        "mixed_2": lambda: mixed(2),
+        "mixed_3": lambda: mixed(3),
+        "mixed_4": lambda: mixed(4),
+        "mixed_5": lambda: mixed(5),
         "llama2": llama2,
         "metaspace_first": lambda: metaspace("first", "fuse"),
         "metaspace_always": lambda: metaspace("always", "single"),
@@ -307,7 +343,7 @@ def golden():
         size = 200 if name.startswith("metaspace") else 560
         tok = train(name, texts, size)
         tok.save(str(GOLDEN / f"{name}.json"), pretty=False)
-        write_cases(tok, GOLDEN / f"{name}.cases", 250, 100 + number, ["\n".join(texts[:50])])
+        write_cases(tok, GOLDEN / f"{name}.cases", 200, 100 + number, ["\n".join(texts[:50])])
 
 
 def read_texts(paths):
