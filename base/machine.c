@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 
@@ -103,6 +104,11 @@ void machine_look(struct machine *out) {
 
 const char *machine_feature_name(enum machine_feature feature) {
     return (unsigned)feature < MACHINE_FEATURE_COUNT ? features[feature].name : "unknown";
+}
+
+int64_t machine_memory_peak(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (int64_t)usage.ru_maxrss * 1024 : 0; /* in KiB */
 }
 
 enum err_code machine_disk_free(const char *path, int64_t *out_bytes, struct error *err) {

@@ -47,6 +47,9 @@ void machine_look(struct machine *out);
 /* "AVX-512". Static. */
 const char *machine_feature_name(enum machine_feature feature);
 
+/* The most memory that this process has had resident, in bytes (getrusage). */
+int64_t machine_memory_peak(void);
+
 /* Bytes that this user may still write on the file system holding `path`.
  *   fails  ERR_IO */
 ERR_NODISCARD enum err_code machine_disk_free(const char *path, int64_t *out_bytes,
