@@ -61,6 +61,8 @@ struct command_option {
     const char *const *choices; /* NULL-terminated; OPTION_CHOICE only */
     double min, max;            /* OPTION_INTEGER (within 2^53) and OPTION_REAL */
     const char *help;           /* one sentence, lower case, no full stop */
+    const char *config_key;     /* "run.seed": its value is that key's, over --set; NULL: none.
+                                   Several values of a repeatable one make a list. */
 };
 
 /* Arrays end with an entry without a name. Only the last may be repeatable, and required ones come

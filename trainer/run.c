@@ -1,33 +1,82 @@
 /* run.c - see run.h. */
 #include "trainer/run.h"
 
+#include "base/arena.h"
+#include "base/invariant.h"
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "base/strbuf.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
-/* Options that stand for one key. */
-static const struct {
-    const char *option, *name, *key;
-} shorthands[] = {
-    {"seed", "--seed", "run.seed"},
-    {"threads", "--threads", "run.threads"},
-    {"device", "--device", "run.device"},
+#define KEY_OPTIONS_MAX   32
+#define OPTION_TEXTS_MAX  (1 * MIB)
+#define OPTION_NAME_BYTES 32
+
+/* Options that stand for one key, as given. */
+struct key_options {
+    struct config_option items[KEY_OPTIONS_MAX];
+    char names[KEY_OPTIONS_MAX][OPTION_NAME_BYTES];
+    struct strbuf lists[KEY_OPTIONS_MAX]; /* values of repeatable ones, joined */
+    int64_t count;
 };
 
-#define SHORTHAND_COUNT ((int64_t)(sizeof shorthands / sizeof *shorthands))
+static void key_options_scoped_end(struct key_options *options) {
+    for (int64_t i = 0; i < options->count; i++) {
+        strbuf_deinit(&options->lists[i]);
+    }
+}
 
-static int64_t find_shorthands(const struct command_args *args,
-                               struct config_option out_options[SHORTHAND_COUNT]) {
-    int64_t count = 0;
-    for (int64_t i = 0; i < SHORTHAND_COUNT; i++) {
-        const char *value = command_args_text(args, shorthands[i].option);
-        if (value) {
-            out_options[count++] = (struct config_option){
-                .name = shorthands[i].name, .key = shorthands[i].key, .value = value};
+/* The values of a repeatable option as --set takes a list. */
+static enum err_code join_values(const struct command_args *args, const char *option,
+                                 struct strbuf *out, struct error *err) {
+    const char *value = NULL;
+    for (int64_t n = 0; (value = command_args_repeated(args, option, n)) != NULL; n++) {
+        if (strchr(value, ',')) {
+            return err_set(err, ERR_USAGE,
+                           "--%s '%s': a comma parts list entries; name it in a --config file",
+                           option, value);
+        }
+        strbuf_addf(out, "%s%s", n > 0 ? "," : "", value);
+    }
+    return strbuf_check(out, "an option's values", err);
+}
+
+static enum err_code add_key_option(const struct command_args *args,
+                                    const struct command_option *option, struct key_options *out,
+                                    struct error *err) {
+    const char *value = command_args_text(args, option->name);
+    if (!value) {
+        return ERR_OK;
+    }
+    ASSERT_LT(out->count, KEY_OPTIONS_MAX);
+    const int64_t place = out->count;
+    (void)snprintf(out->names[place], OPTION_NAME_BYTES, "--%s", option->name);
+    out->lists[place] = (struct strbuf)STRBUF_INIT(OPTION_TEXTS_MAX);
+    out->count++;
+    if (option->repeatable) {
+        TRY(join_values(args, option->name, &out->lists[place], err));
+        value = strbuf_text(&out->lists[place]);
+    }
+    out->items[place] = (struct config_option){
+        .name = out->names[place], .key = option->config_key, .value = value};
+    return ERR_OK;
+}
+
+/* From the root's options down to the command's own. */
+static enum err_code find_key_options(const struct command_args *args, struct key_options *out,
+                                      struct error *err) {
+    for (int64_t level = 0; level < args->path.length; level++) {
+        const struct command_option *option = args->path.commands[level]->options;
+        for (; option && option->name; option++) {
+            if (option->config_key) {
+                TRY(add_key_option(args, option, out, err));
+            }
         }
     }
-    return count;
+    return ERR_OK;
 }
 
 /* The texts of --set, in order; `*out_texts` is owned by the caller. */
@@ -51,8 +100,9 @@ static enum err_code load_config(struct run *run, const struct command_args *arg
                                  struct error *err) {
     SCOPED(mem) const char **assignments = NULL;
     int64_t assignment_count = 0;
-    struct config_option options[SHORTHAND_COUNT];
+    SCOPED(key_options) struct key_options options = {.count = 0};
     TRY(find_assignments(args, &assignments, &assignment_count, err));
+    TRY(find_key_options(args, &options, err));
     const struct config_table *own = command_path_leaf(&args->path)->config;
     run->config_table = own ? own : &plain_config_table;
     run->config = mem_array_zero(1, run->config_table->struct_bytes);
@@ -63,8 +113,8 @@ static enum err_code load_config(struct run *run, const struct command_args *arg
         .path = command_args_text(args, "config"),
         .assignments = assignments,
         .assignment_count = assignment_count,
-        .options = options,
-        .option_count = find_shorthands(args, options),
+        .options = options.items,
+        .option_count = options.count,
     };
     TRY(config_load(run->config_table, &source, run->config, err));
     run->settings = run->config;
