@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "data/preference.h"
 
 #include <stdint.h>
@@ -21,5 +22,11 @@ ERR_NODISCARD enum err_code message_json_read(const struct text_span *json, cons
                                               struct arena *arena,
                                               const struct message **out_messages,
                                               int64_t *out_count, struct error *err);
+
+/* The same of a value in a document, which may be freed afterwards. */
+ERR_NODISCARD enum err_code message_json_of(const struct json *doc, const struct json_node *node,
+                                            struct arena *arena,
+                                            const struct message **out_messages, int64_t *out_count,
+                                            struct error *err);
 
 #endif
