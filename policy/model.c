@@ -57,6 +57,11 @@ static enum err_code make_adapters(struct model *model, struct error *err) {
     return lora_init(model->adapters, &model->config, lora, model->options.seed, err);
 }
 
+/* Trained matrices are f32; products in bf16 read their shadow. */
+static bool uses_shadow(const struct model *model) {
+    return model->options.training == MODEL_TRAIN_ALL && model->options.compute == TT_BF16;
+}
+
 /* Looks the handles up once, so that a forward pass does no searching by name. */
 static enum err_code find_handles(struct model *model, struct error *err) {
     SCOPED(tt_scope) tt_scope *s = tt_scope_open_on(TT_NO_GRAD, model->options.device);
@@ -65,6 +70,9 @@ static enum err_code find_handles(struct model *model, struct error *err) {
         const struct model_tensor tensor = model_layout_at(&model->config, i);
         struct model_handles *handles = model_handles_of(model, tensor.layer);
         handles->role[tensor.role] = tt_param(s, model->params, tensor.name);
+        if (uses_shadow(model) && tensor.dims == 2) {
+            handles->shadow[tensor.role] = tt_param_shadow(s, model->params, tensor.name);
+        }
         if (model->options.training == MODEL_TRAIN_LORA && tensor.layer >= 0 &&
             lora_targets(&model->options.lora, tensor.role)) {
             char name[LORA_NAME_BYTES];
@@ -112,6 +120,9 @@ static enum err_code make_model(const struct model_config *config,
         return err_oom(err, "model layers");
     }
     TRY(make_params(model, err));
+    if (uses_shadow(model)) {
+        TRY(tt_params_add_shadow(model->params, err));
+    }
     TRY(make_adapters(model, err));
     TRY(find_handles(model, err));
     TRY(make_rope_table(model, err));
@@ -247,6 +258,10 @@ enum err_code model_open(const char *path, const struct model_options *options,
 
 const struct model_config *model_config_of(const struct model *model) {
     return &model->config;
+}
+
+struct model_options model_options_of(const struct model *model) {
+    return model->options;
 }
 
 struct tt_device model_device(const struct model *model) {

@@ -60,6 +60,7 @@ ERR_NODISCARD enum err_code model_open(const char *path, const struct model_opti
 void model_free(struct model *model); /* NULL is a no-op */
 
 const struct model_config *model_config_of(const struct model *model);
+struct model_options model_options_of(const struct model *model);
 struct tt_device model_device(const struct model *model);
 
 /* The store that is trained, borrowed: all parameters, by the names of model_layout.h, or the

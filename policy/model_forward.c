@@ -46,16 +46,23 @@ static tt_tensor *to_compute(tt_scope *s, const struct model *model, const tt_te
     return tt_cast(s, a, model->options.compute);
 }
 
-/* x W^T + b, with the adapter's (alpha / r) x A^T B^T where there is one. x [N, in], compute dtype;
- * returns [N, out]. */
+/* x W^T + b. x [N, in], compute dtype; weight f32 with a shadow, or in the compute dtype. */
+static tt_tensor *linear(tt_scope *s, const struct model *model, const tt_tensor *x,
+                         const tt_tensor *weight, const tt_tensor *shadow, const tt_tensor *bias) {
+    if (shadow) {
+        return tt_linear_mixed(s, x, weight, shadow, bias);
+    }
+    return tt_linear(s, x, to_compute(s, model, weight), bias ? to_compute(s, model, bias) : NULL);
+}
+
+/* linear, with the adapter's (alpha / r) x A^T B^T where there is one: [N, out]. */
 static tt_tensor *project(tt_scope *s, const struct pass *pass, enum model_role role,
                           const tt_tensor *x) {
     const struct model *model = pass->model;
     const struct model_handles *layer = &model->layers[pass->layer];
     const enum model_role bias_role = bias_of(role);
     const tt_tensor *bias = bias_role < MODEL_ROLE_COUNT ? layer->role[bias_role] : NULL;
-    tt_tensor *y = tt_linear(s, x, to_compute(s, model, layer->role[role]),
-                             bias ? to_compute(s, model, bias) : NULL);
+    tt_tensor *y = linear(s, model, x, layer->role[role], layer->shadow[role], bias);
     if (!layer->lora_a[role]) {
         return y;
     }
@@ -214,6 +221,10 @@ tt_tensor *model_hidden(tt_scope *s, struct model *model, const struct packed_ba
     if (!check_batch(s, &model->config, batch)) {
         return NULL;
     }
+    if (model->outside.shadow[MODEL_EMBED]) {
+        /* Rounds all shadows again where weights were changed other than by a step. */
+        (void)tt_param_shadow(s, model->params, "embed.weight");
+    }
     struct pass pass = {.model = model, .batch = batch};
     const tt_tensor *positions = tt_from_i64(s, batch->positions, TT_SHAPE(batch->tokens));
     rope_tables(s, positions, &pass);
@@ -225,28 +236,39 @@ tt_tensor *model_hidden(tt_scope *s, struct model *model, const struct packed_ba
                 model->outside.role[MODEL_FINAL_NORM_BIAS]);
 }
 
-/* --- the head --------------------------------------------------------------------------------- */
+/* --- the head -----------------------------------------------------------------------------------
+ */
 
-static const tt_tensor *head_weight(const struct model *model) {
-    return model->config.tied_head ? model->outside.role[MODEL_EMBED]
-                                   : model->outside.role[MODEL_HEAD];
+static enum model_role head_role(const struct model *model) {
+    return model->config.tied_head ? MODEL_EMBED : MODEL_HEAD;
+}
+
+/* Rows of the final hidden states, in the compute dtype: [K, D]. */
+static tt_tensor *pick_rows(tt_scope *s, const struct model *model, const tt_tensor *hidden,
+                            const int64_t *rows, int64_t count) {
+    tt_tensor *index = tt_from_i64(s, rows, TT_SHAPE(count));
+    return to_compute(s, model, tt_index_select(s, hidden, 0, index));
 }
 
 tt_tensor *model_logits(tt_scope *s, struct model *model, const tt_tensor *hidden,
                         const int64_t *rows, int64_t count) {
-    tt_tensor *index = tt_from_i64(s, rows, TT_SHAPE(count));
-    tt_tensor *picked = to_compute(s, model, tt_index_select(s, hidden, 0, index)); /* [K, D] */
-    tt_tensor *weight = to_compute(s, model, head_weight(model));
+    tt_tensor *picked = pick_rows(s, model, hidden, rows, count); /* [K, D] */
+    tt_tensor *weight = to_compute(s, model, model->outside.role[head_role(model)]);
     return tt_cast(s, tt_linear(s, picked, weight, NULL), TT_F32); /* [K, V] */
 }
 
 struct token_logp model_token_logp(tt_scope *s, struct model *model, const tt_tensor *hidden,
                                    const struct packed_batch *batch) {
-    tt_tensor *logits = model_logits(s, model, hidden, batch->target_rows, batch->targets);
-    tt_tensor *targets = tt_from_i64(s, batch->target_ids, TT_SHAPE(batch->targets));
-    return (struct token_logp){
-        .logp = tt_token_logp(s, logits, targets),
-        .entropy = tt_entropy(s, logits),
-        .logsumexp = tt_logsumexp(s, logits, 1, TT_DROP_DIM),
+    const enum model_role role = head_role(model);
+    const struct tt_head head = {
+        .weight = model->outside.role[role],
+        .shadow = model->outside.shadow[role],
+        .logit_scale = 1.0,
     };
+    tt_tensor *picked =
+        pick_rows(s, model, hidden, batch->target_rows, batch->targets); /* [M, D] */
+    tt_tensor *targets = tt_from_i64(s, batch->target_ids, TT_SHAPE(batch->targets));
+    const struct tt_head_result result = tt_head_logp(s, picked, &head, targets);
+    return (struct token_logp){
+        .logp = result.logp, .entropy = result.entropy, .logsumexp = result.lse};
 }

@@ -8,6 +8,7 @@
  * weight with the same role. */
 struct model_handles {
     tt_tensor *role[MODEL_ROLE_COUNT];
+    tt_tensor *shadow[MODEL_ROLE_COUNT]; /* bf16 copy of a trained matrix, for products in bf16 */
     tt_tensor *lora_a[MODEL_ROLE_COUNT]; /* [r, in] */
     tt_tensor *lora_b[MODEL_ROLE_COUNT]; /* [out, r] */
 };

@@ -1,0 +1,39 @@
+/* model_save.h - a trained model as files that transformers and PEFT load, checked before success
+ * is declared.
+ *
+ * Use:      TRY(model_save(model, &(struct model_save_options){.folder = "runs/7/final",
+ *                          .dtype = WEIGHT_BF16, .tokenizer = tok}, err));
+ * Writes:   with adapters, adapter_model.safetensors and adapter_config.json (PEFT); else a Hugging
+ *           Face folder (policy/weight_writer.h). The tokenizer's files beside either.
+ * Checked:  the folder is opened again. Of a whole model logits of a probe are computed from what
+ * was read: the same bits where both sides are f32, else within MODEL_SAVE_TOLERANCE of the largest
+ * logit, which is what rounding does. Of an adapter what it adds to each weight is compared.
+ * Threads:  as the model.
+ */
+#ifndef POLICY_MODEL_SAVE_H
+#define POLICY_MODEL_SAVE_H
+
+#include "base/error.h"
+#include "policy/model.h"
+#include "policy/weight_source.h"
+
+/* Eight bits of mantissa round by 2^-9 relative; through some thirty layers errors of that size add
+ * up at random to a few percent of a logit. A misplaced tensor changes logits by their whole size.
+ */
+#define MODEL_SAVE_TOLERANCE 0.1
+
+struct tokenizer;
+
+struct model_save_options {
+    const char *folder;                /* must not exist, or be empty */
+    enum weight_dtype dtype;           /* of a whole model; adapters are f32 */
+    const struct tokenizer *tokenizer; /* NULL: none */
+    const char *base;                  /* of an adapter: what it was trained on */
+};
+
+/* fails    ERR_USAGE when something stands at `folder`; ERR_VERIFY when what was read back differs;
+ *          ERR_IO; ERR_OOM; ERR_DATA for a value that is not finite */
+ERR_NODISCARD enum err_code model_save(struct model *model,
+                                       const struct model_save_options *options, struct error *err);
+
+#endif
