@@ -22,6 +22,7 @@
     X(reward)       \
     X(model)        \
     X(tokenizer)    \
+    X(sft)          \
     X(generate)     \
     X(bench)        \
     X(config)       \

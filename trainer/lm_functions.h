@@ -15,7 +15,8 @@
     X("bench scope", bench_scope_run)   \
     X("bench one-op", bench_one_op_run) \
     X("demo", demo_run)                 \
-    X("doctor", lm_doctor_run)
+    X("doctor", lm_doctor_run)          \
+    X("sft", sft_run)
 
 #define LM_FUNCTION_DECLARE(name, function) \
     enum err_code function(struct run *run, const struct command_args *args, struct error *err);

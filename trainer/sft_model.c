@@ -1,0 +1,136 @@
+/* sft_model.c - see sft_model.h; in the tensor half. */
+#include "trainer/sft_model.h"
+
+#include "base/scoped.h"
+#include "policy/model_tokenizer.h"
+#include "policy/weight_source.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define PRESET_PREFIX "preset:"
+
+static bool is_preset(const char *path) {
+    return strncmp(path, PRESET_PREFIX, strlen(PRESET_PREFIX)) == 0;
+}
+
+enum err_code sft_model_open_tokenizer(const struct sft_config *config, struct tokenizer **out,
+                                       struct error *err) {
+    if (!config->model[0]) {
+        return err_set(err, ERR_USAGE, "start from what? give --model FOLDER, FILE or preset:NAME");
+    }
+    if (config->tokenizer[0]) {
+        return model_tokenizer_open(config->tokenizer, out, err);
+    }
+    if (is_preset(config->model)) {
+        return err_set(err, ERR_USAGE,
+                       "'%s' has no tokenizer: train one by accord tokenizer train, and give "
+                       "--tokenizer FOLDER",
+                       config->model);
+    }
+    return model_tokenizer_open(config->model, out, err);
+}
+
+/* --- adapters -----------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *name;
+    enum model_role role;
+} targets[] = {
+    {"q", MODEL_Q},           {"k", MODEL_K},           {"v", MODEL_V},
+    {"out", MODEL_ATTN_OUT},  {"gate", MODEL_MLP_GATE}, {"up", MODEL_MLP_UP},
+    {"down", MODEL_MLP_DOWN},
+};
+
+static enum err_code add_target(const char *name, const struct model_config *model, uint32_t *roles,
+                                struct error *err) {
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        if (strcmp(targets[i].name, name) == 0) {
+            /* "gate" of a model without one is passed over: the default names all. */
+            *roles |= lora_can_target(model, targets[i].role) ? 1U << targets[i].role : 0;
+            return ERR_OK;
+        }
+    }
+    return err_set(err, ERR_CONFIG, "lora.targets: '%s' is not one of q, k, v, out, gate, up, down",
+                   name);
+}
+
+static enum err_code lora_of(const struct sft_config *config, const struct model_config *model,
+                             struct lora_config *out, struct error *err) {
+    *out = (struct lora_config){
+        .rank = config->lora.rank,
+        .alpha = config->lora.alpha,
+        .rank_scaled = config->lora.rank_scaled,
+    };
+    for (int64_t i = 0; i < config->lora.targets.count; i++) {
+        TRY(add_target(config->lora.targets.items[i], model, &out->target_roles, err));
+    }
+    return ERR_OK;
+}
+
+/* --- the model ----------------------------------------------------------------------------------
+ */
+
+static enum err_code compute_dtype(const struct run *run, struct tt_device device,
+                                   enum tt_dtype *out, struct error *err) {
+    switch (run->settings->dtype) {
+    case RUN_DTYPE_F32:
+        *out = TT_F32;
+        return ERR_OK;
+    case RUN_DTYPE_BF16:
+        *out = TT_BF16;
+        return ERR_OK;
+    case RUN_DTYPE_AUTO:
+        break;
+    }
+    TRY(tt_device_matmul_dtype(device, out, err));
+    log_info(run->log, "sft", "computing in %s, the faster one on this device",
+             tt_dtype_name(*out));
+    return ERR_OK;
+}
+
+static enum err_code check_vocabulary(const struct model_config *model,
+                                      const struct tokenizer *tokenizer, struct error *err) {
+    if (tokenizer_count(tokenizer) > model->vocab) {
+        return err_set(err, ERR_DATA,
+                       "the tokenizer has %" PRId64 " tokens, the model embeds %" PRId64
+                       ": they do not belong together",
+                       tokenizer_count(tokenizer), model->vocab);
+    }
+    return ERR_OK;
+}
+
+static enum err_code open_preset(const struct sft_config *config, struct model_options *options,
+                                 const struct tokenizer *tokenizer, struct model **out,
+                                 struct error *err) {
+    struct model_config model;
+    TRY(model_config_from_preset(config->model + strlen(PRESET_PREFIX), &model, err));
+    model.vocab = tokenizer_count(tokenizer);
+    model.bos = tokenizer_bos(tokenizer);
+    model.pad = tokenizer_pad(tokenizer);
+    model.eos_count = tokenizer_eos(tokenizer) >= 0 ? 1 : 0;
+    model.eos[0] = tokenizer_eos(tokenizer);
+    TRY(lora_of(config, &model, &options->lora, err));
+    return model_new_random(&model, options, out, err);
+}
+
+enum err_code sft_model_open(struct run *run, const struct sft_config *config,
+                             struct tt_device device, const struct tokenizer *tokenizer,
+                             struct model **out, struct error *err) {
+    struct model_options options = {
+        .device = device,
+        .training = config->train == SFT_TRAIN_LORA ? MODEL_TRAIN_LORA : MODEL_TRAIN_ALL,
+        .recompute = config->recompute,
+        .seed = run->settings->seed,
+    };
+    TRY(compute_dtype(run, device, &options.compute, err));
+    if (is_preset(config->model)) {
+        return open_preset(config, &options, tokenizer, out, err);
+    }
+    SCOPED(weight_source) struct weight_source *source = NULL;
+    TRY(weight_source_open(config->model, &source, err));
+    TRY(check_vocabulary(weight_source_config(source), tokenizer, err));
+    TRY(lora_of(config, weight_source_config(source), &options.lora, err));
+    return model_new(source, &options, out, err);
+}
