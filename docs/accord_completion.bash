@@ -4,8 +4,7 @@
 _accord_command() {
     case $1 in
     'accord')
-        subcommands='demo doctor init import check stats export backup reward model bench config help version completion '
-        subcommands='demo doctor init import check stats export backup reward tokenizer bench config help version completion '
+        subcommands='demo doctor init import check stats export backup reward model tokenizer sft generate bench config help version completion '
         options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
         ;;
@@ -98,6 +97,7 @@ _accord_command() {
         subcommands=''
         options='--dtype --tokenizer --shard-size --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='file'
+        ;;
     'accord tokenizer')
         subcommands='train encode decode info '
         options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
@@ -122,6 +122,16 @@ _accord_command() {
         subcommands=''
         options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='folder'
+        ;;
+    'accord sft')
+        subcommands=''
+        options='--model --tokenizer --data --output --epochs --resume --dry-run --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand=''
+        ;;
+    'accord generate')
+        subcommands=''
+        options='--prompts --system --template --adapter --max-new-tokens --samples --temperature --top-k --top-p --min-p --stop --slots --context --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
         ;;
     'accord bench')
         subcommands='start fit torch adamw scope head linear '
@@ -427,7 +437,6 @@ _accord_value() {
         esac
         ;;
     'accord model')
-    'accord tokenizer')
         case $2 in
         --trace) value='' ;;
         --seed) value='' ;;
@@ -439,6 +448,41 @@ _accord_value() {
         esac
         ;;
     'accord model info')
+        case $2 in
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord model convert')
+        case $2 in
+        --dtype) value='f32 bf16 f16 ' ;;
+        --tokenizer) value='file' ;;
+        --shard-size) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord tokenizer')
+        case $2 in
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
     'accord tokenizer train')
         case $2 in
         -o | --output) value='folder' ;;
@@ -478,13 +522,48 @@ _accord_value() {
         *) value=flag ;;
         esac
         ;;
-    'accord model convert')
-        case $2 in
-        --dtype) value='f32 bf16 f16 ' ;;
-        --tokenizer) value='file' ;;
-        --shard-size) value='' ;;
     'accord tokenizer info')
         case $2 in
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord sft')
+        case $2 in
+        -m | --model) value='file' ;;
+        --tokenizer) value='file' ;;
+        -d | --data) value='file' ;;
+        -o | --output) value='folder' ;;
+        --epochs) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord generate')
+        case $2 in
+        -p | --prompts) value='file' ;;
+        --system) value='' ;;
+        --template) value='' ;;
+        --adapter) value='folder' ;;
+        -n | --max-new-tokens) value='' ;;
+        --samples) value='' ;;
+        -t | --temperature) value='' ;;
+        --top-k) value='' ;;
+        --top-p) value='' ;;
+        --min-p) value='' ;;
+        --stop) value='' ;;
+        --slots) value='' ;;
+        --context) value='' ;;
         --trace) value='' ;;
         --seed) value='' ;;
         -j | --threads) value='' ;;
