@@ -84,7 +84,7 @@ _accord_command() {
         operand='file'
         ;;
     'accord model')
-        subcommands='info convert '
+        subcommands='info convert merge '
         options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
         ;;
@@ -94,6 +94,11 @@ _accord_command() {
         operand='file'
         ;;
     'accord model convert')
+        subcommands=''
+        options='--dtype --tokenizer --shard-size --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord model merge')
         subcommands=''
         options='--dtype --tokenizer --shard-size --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='file'
@@ -459,6 +464,20 @@ _accord_value() {
         esac
         ;;
     'accord model convert')
+        case $2 in
+        --dtype) value='f32 bf16 f16 ' ;;
+        --tokenizer) value='file' ;;
+        --shard-size) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord model merge')
         case $2 in
         --dtype) value='f32 bf16 f16 ' ;;
         --tokenizer) value='file' ;;

@@ -298,6 +298,24 @@ static enum err_code survey_pairs(const struct safetensors *file, const struct m
     return ERR_OK;
 }
 
+static bool names_pair(const struct stored_pair *stored, const char *name) {
+    return (stored->a && strcmp(stored->a->name, name) == 0) ||
+           (stored->b && strcmp(stored->b->name, name) == 0);
+}
+
+static bool belongs_to_layer(const struct safetensors *file, const struct model_config *config,
+                             const char *name, int64_t layer) {
+    for (enum model_role role = 0; role < MODEL_ROLE_COUNT; role++) {
+        const struct stored_pair stored = lora_can_target(config, role)
+                                              ? find_pair(file, config, role, layer)
+                                              : (struct stored_pair){.a = NULL};
+        if (names_pair(&stored, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The first tensor that belongs to no weight of the model. */
 static enum err_code refuse_stranger(const struct safetensors *file,
                                      const struct model_config *config, struct error *err) {
@@ -305,13 +323,7 @@ static enum err_code refuse_stranger(const struct safetensors *file,
         const char *name = safetensors_at(file, i)->name;
         bool known = false;
         for (int64_t layer = 0; layer < config->layers && !known; layer++) {
-            for (enum model_role role = 0; role < MODEL_ROLE_COUNT && !known; role++) {
-                if (lora_can_target(config, role)) {
-                    const struct stored_pair stored = find_pair(file, config, role, layer);
-                    known = (stored.a && strcmp(stored.a->name, name) == 0) ||
-                            (stored.b && strcmp(stored.b->name, name) == 0);
-                }
-            }
+            known = belongs_to_layer(file, config, name, layer);
         }
         if (!known) {
             return err_set(err, ERR_DATA,

@@ -1,4 +1,5 @@
-/* cmd_model.h - the subcommands of accord model, each in trainer/cmd_model_<name>.c.
+/* cmd_model.h - the subcommands of accord model, in trainer/cmd_model_<name>.c; merge beside
+ * convert.
  *
  * Threads:  constant.
  */
@@ -9,7 +10,8 @@
 
 #define MODEL_COMMANDS(X) \
     X(info)               \
-    X(convert)
+    X(convert)            \
+    X(merge)
 
 #define MODEL_COMMAND_DECLARE(name) extern const struct command cmd_model_##name;
 MODEL_COMMANDS(MODEL_COMMAND_DECLARE)

@@ -1,10 +1,12 @@
-/* cmd_model_convert.c - accord model convert: any model that is read, as a Hugging Face folder. */
+/* cmd_model_convert.c - accord model convert and merge: any model that is read, and an adapter
+ * merged into it, as a Hugging Face folder. */
 #include "base/file.h"
 #include "base/file_atomic.h"
 #include "base/interrupt.h"
 #include "base/json_writer.h"
 #include "base/scoped.h"
 #include "data/tokenizer.h"
+#include "policy/lora_adapter.h"
 #include "policy/model_vocab.h"
 #include "policy/weight_source.h"
 #include "policy/weight_writer.h"
@@ -24,6 +26,7 @@ struct conversion {
     const char *from, *to;
     const char *vocab_path; /* of a llama2.c vocabulary; NULL: none given */
     struct weight_source *source;
+    struct lora_adapter *adapter; /* NULL: nothing is merged */
     enum weight_dtype dtype;
     int64_t shard_bytes_max;
     int64_t threads;
@@ -41,6 +44,9 @@ static enum err_code read_values(void *context, const struct model_tensor *tenso
         return err_set(err, ERR_INTERRUPTED, "interrupted; '%s' was not written", c->to);
     }
     TRY(weight_source_read(c->source, tensor, WEIGHT_F32, c->threads, out_values, err));
+    if (c->adapter && tensor->layer >= 0) {
+        lora_adapter_merge(c->adapter, tensor->role, tensor->layer, out_values);
+    }
     progress_update(&c->progress, ++c->tensors);
     return ERR_OK;
 }
@@ -173,28 +179,30 @@ static enum weight_dtype dtype_of(const char *text) {
     return WEIGHT_BF16;
 }
 
-static enum err_code convert_run(struct run *run, const struct command_args *args,
-                                 struct error *err) {
-    SCOPED(weight_source) struct weight_source *source = NULL;
-    TRY(weight_source_open(args->positionals[0], &source, err));
+static void conversion_scoped_end(struct conversion *c) {
+    lora_adapter_free(c->adapter);
+    weight_source_close(c->source);
+}
+
+static enum err_code write_folder(struct run *run, const struct command_args *args,
+                                  const char *adapter, const char *folder, struct error *err) {
     struct thread_count threads = {0};
     TRY(run_threads(run, &threads, err));
+    SCOPED(conversion)
     struct conversion c = {
         .run = run,
         .from = args->positionals[0],
-        .to = args->positionals[1],
+        .to = folder,
         .vocab_path = command_args_text(args, "tokenizer"),
-        .source = source,
         .dtype = dtype_of(command_args_text(args, "dtype")),
         .shard_bytes_max = (int64_t)(command_args_real(args, "shard-size") * 1e9),
         .threads = threads.threads,
     };
-    TRY(interrupt_install("stopping; nothing is left behind; again to stop at once\n", err));
-    const enum err_code code = convert(&c, err);
-    if (code != ERR_INTERRUPTED) { /* else the second signal may still come */
-        interrupt_uninstall();
+    TRY(weight_source_open(c.from, &c.source, err));
+    if (adapter) {
+        TRY(lora_adapter_read(adapter, weight_source_config(c.source), &c.adapter, err));
     }
-    TRY(code);
+    TRY(convert(&c, err));
     if (!c.has_tokenizer) {
         log_warn(run->log, "convert",
                  "no tokenizer was written: put the model's tokenizer.json and "
@@ -203,6 +211,18 @@ static enum err_code convert_run(struct run *run, const struct command_args *arg
     }
     return report(&c, err);
 }
+
+static enum err_code convert_run(struct run *run, const struct command_args *args,
+                                 struct error *err) {
+    return write_folder(run, args, NULL, args->positionals[1], err);
+}
+
+static enum err_code merge_run(struct run *run, const struct command_args *args,
+                               struct error *err) {
+    return write_folder(run, args, args->positionals[1], args->positionals[2], err);
+}
+
+#define INTERRUPT_NOTICE "stopping; nothing is left behind; again to stop at once\n"
 
 static const struct command_positional positionals[] = {
     {.name = "model",
@@ -251,4 +271,30 @@ const struct command cmd_model_convert = {
     .positionals = positionals,
     .examples = examples,
     .function = convert_run,
+    .interrupt_notice = INTERRUPT_NOTICE,
+};
+
+static const struct command_positional merge_positionals[] = {
+    {.name = "model", .kind = OPTION_FILE, .help = "the model that the adapter was trained on"},
+    {.name = "adapter", .kind = OPTION_FOLDER, .help = "a LoRA adapter in PEFT's files"},
+    {.name = "folder", .kind = OPTION_FOLDER, .help = "the new folder; must not be there yet"},
+    {.name = NULL},
+};
+
+static const struct command_example merge_examples[] = {
+    {"accord model merge models/smollm2 runs/lora/final models/mine", "one model instead of two"},
+    {NULL, NULL},
+};
+
+const struct command cmd_model_merge = {
+    .name = "merge",
+    .purpose = "write a model with an adapter merged into it",
+    .description = "Adds the adapter's update, scale B A, to each weight that it adapts, summed in "
+                   "double, and "
+                   "writes the model as `accord model convert` does.",
+    .options = options,
+    .positionals = merge_positionals,
+    .examples = merge_examples,
+    .function = merge_run,
+    .interrupt_notice = INTERRUPT_NOTICE,
 };

@@ -2,9 +2,9 @@
  *
  * Portable arithmetic (base/portable.h): the same bits on every machine and instruction set.
  *
- * Source:   Cody and Waite 1980: x = n log 2 + r with |r| <= log(2) / 2, log 2 in two parts of which
- *           the larger is short enough for n times it to be exact; exp(r) by its Taylor series to
- *           r^7 / 7!, whose first term left out is below 2^-27.
+ * Source:   Cody and Waite 1980: x = n log 2 + r with |r| <= log(2) / 2, log 2 in two parts of
+ *           which the larger is short enough for n times it to be exact; exp(r) by its Taylor
+ *           series to r^7 / 7!, whose first term left out is below 2^-27.
  */
 #ifndef TENSOR_KERNELS_KERNEL_EXP_INTERNAL_H
 #define TENSOR_KERNELS_KERNEL_EXP_INTERNAL_H
