@@ -168,6 +168,69 @@ static void test_gradients__are_the_same_when_layers_are_recomputed(void **state
     check_gradients("qwen3", true);
 }
 
+/* --- bf16 ---
+
+ * Products of 8-bit mantissas: relative errors of 2^-9 each, of logits of a few nats. */
+#define TOL_BF16_LOGP 0.1
+
+/* log p of the golden's tokens. */
+static void golden_logp(const char *name, const struct model_options *options,
+                        float out[TOKENS_MAX], int64_t *out_count) {
+    struct error err = ERROR_INIT;
+    struct golden golden = golden_open(name, options);
+    tt_scope *s = tt_scope_open(TT_NO_GRAD);
+    tt_tensor *hidden = model_hidden(s, golden.model, &golden.batch);
+    const struct token_logp token = model_token_logp(s, golden.model, hidden, &golden.batch);
+    *out_count = golden.batch.targets;
+    assert_ok(tt_read_f32(s, token.logp, out, *out_count, &err), &err);
+    tt_scope_close(s);
+    golden_close(&golden);
+}
+
+static void check_near_f32(const char *name, enum model_training training) {
+    float wide[TOKENS_MAX];
+    float narrow[TOKENS_MAX];
+    int64_t count = 0;
+    golden_logp(name, &(struct model_options){.compute = TT_F32}, wide, &count);
+    golden_logp(name, &(struct model_options){.compute = TT_BF16, .training = training}, narrow,
+                &count);
+    for (int64_t i = 0; i < count; i++) {
+        if (!(fabs((double)narrow[i] - (double)wide[i]) <= TOL_BF16_LOGP)) {
+            fail_msg("%s, token %d: %g in bf16, %g in f32", name, (int)i, (double)narrow[i],
+                     (double)wide[i]);
+        }
+    }
+}
+
+static void test_bf16__is_near_f32(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        check_near_f32(families[i], MODEL_FROZEN);
+        check_near_f32(families[i], MODEL_TRAIN_ALL);
+    }
+}
+
+/* Matrix products of libtorch may be cut otherwise; nothing else depends on the threads. */
+static void test_threads__change_no_log_probability(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    const int64_t before = tt_threads();
+    float values[2][TOKENS_MAX];
+    int64_t count = 0;
+    for (int64_t threads = 1; threads <= 2; threads++) {
+        assert_ok(
+            tt_runtime_set(&(struct tt_runtime){.threads = threads, .deterministic = true}, &err),
+            &err);
+        golden_logp("llama", &(struct model_options){.compute = TT_F32}, values[threads - 1],
+                    &count);
+    }
+    for (int64_t i = 0; i < count; i++) {
+        assert_near((double)values[0][i], (double)values[1][i], 1e-6);
+    }
+    assert_ok(tt_runtime_set(&(struct tt_runtime){.threads = before, .deterministic = true}, &err),
+              &err);
+}
+
 /* --- packing -----------------------------------------------------------------------------------
  */
 
@@ -202,6 +265,28 @@ static void packed_sums(struct model *model, const int64_t order[SEQUENCES], int
         }
         tt_scope_close(s);
     }
+}
+
+static void test_packed_batch__lays_sequences_end_to_end(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    SCOPED(packed_batch) struct packed_batch batch = PACKED_BATCH_INIT;
+    const int32_t first[] = {7, 8, 9};
+    const int32_t second[] = {5, 6};
+    const bool last_only[] = {true, false, true}; /* the first token is never a target */
+    assert_ok(packed_batch_add(&batch, first, 3, last_only, &err), &err);
+    assert_ok(packed_batch_add(&batch, second, 2, NULL, &err), &err);
+    assert_memory_equal(batch.ids, ((const int64_t[]){7, 8, 9, 5, 6}), 5 * sizeof(int64_t));
+    assert_memory_equal(batch.positions, ((const int64_t[]){0, 1, 2, 0, 1}), 5 * sizeof(int64_t));
+    assert_memory_equal(batch.starts, ((const int64_t[]){0, 3, 5}), 3 * sizeof(int64_t));
+    assert_int_equal(batch.targets, 2);
+    assert_memory_equal(batch.target_rows, ((const int64_t[]){1, 3}), 2 * sizeof(int64_t));
+    assert_memory_equal(batch.target_ids, ((const int64_t[]){9, 6}), 2 * sizeof(int64_t));
+    assert_memory_equal(batch.target_sequences, ((const int64_t[]){0, 1}), 2 * sizeof(int64_t));
+    assert_fails(packed_batch_add(&batch, first, 0, NULL, &err), ERR_DATA,
+                 "an empty sequence has nothing to predict from", &err);
+    packed_batch_reset(&batch);
+    assert_int_equal(batch.tokens + batch.sequences + batch.targets, 0);
 }
 
 static void test_packing__changes_no_log_probability(void **state) {
@@ -376,6 +461,9 @@ int main(void) {
         MODEL_TEST(test_logits__equal_those_of_transformers),
         MODEL_TEST(test_gradients__equal_those_of_transformers),
         MODEL_TEST(test_gradients__are_the_same_when_layers_are_recomputed),
+        MODEL_TEST(test_bf16__is_near_f32),
+        MODEL_TEST(test_threads__change_no_log_probability),
+        MODEL_TEST(test_packed_batch__lays_sequences_end_to_end),
         MODEL_TEST(test_packing__changes_no_log_probability),
         MODEL_TEST(test_adapter__computes_as_the_merged_weights_do),
         MODEL_TEST(test_adapter__takes_all_the_gradient),
