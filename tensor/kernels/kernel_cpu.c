@@ -3,6 +3,7 @@
 
 #include "base/invariant.h"
 #include "tensor/kernels/kernel_cpu_internal.h"
+#include "tensor/kernels/kernel_openmp.h"
 
 /* Below this many elements for a thread, waking it costs more than it saves: a region costs some
  * 2 us, and 16 Ki elements of AdamW about 8 us. */
@@ -88,21 +89,33 @@ kernel_range kernel_variant(const struct kernel_variants *variants, enum kernel_
     return chosen == KERNEL_ISA_AVX2 ? variants->avx2 : variants->generic;
 }
 
+/* Elements [0, n) in pieces of `length`. */
+struct pieces {
+    kernel_range range;
+    const void *args;
+    int64_t n, length;
+};
+
+/* A member takes every count-th piece: with a whole team, one each. */
+static void run_pieces(void *context, int index, int count) {
+    const struct pieces *pieces = context;
+    for (int64_t begin = index * pieces->length; begin < pieces->n;
+         begin += count * pieces->length) {
+        pieces->range(pieces->args, begin, smaller(begin + pieces->length, pieces->n));
+    }
+}
+
 void kernel_run(const struct kernel_variants *variants, const void *args, int64_t n,
                 struct kernel_cpu cpu) {
     ASSERT_LE(1, cpu.threads);
-    kernel_range range = kernel_variant(variants, cpu.isa);
-    int64_t pieces = count_pieces(n, cpu.threads);
-    if (pieces == 1) {
-        range(args, 0, n);
-        return;
-    }
-    int64_t length = round_up((n + pieces - 1) / pieces, KERNEL_PIECE_UNIT);
-#ifdef _OPENMP
-#pragma omp parallel for num_threads((int)pieces) schedule(static, 1)
-#endif
-    for (int64_t piece = 0; piece < pieces; piece++) {
-        int64_t begin = smaller(piece * length, n);
-        range(args, begin, smaller(begin + length, n));
+    int64_t members = count_pieces(n, cpu.threads);
+    struct pieces pieces = {
+        .range = kernel_variant(variants, cpu.isa),
+        .args = args,
+        .n = n,
+        .length = members == 1 ? n : round_up((n + members - 1) / members, KERNEL_PIECE_UNIT),
+    };
+    if (n > 0) {
+        kernel_openmp_run((int)members, run_pieces, &pieces);
     }
 }

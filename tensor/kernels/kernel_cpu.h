@@ -5,9 +5,8 @@
  *           a fixed order, and nothing is contracted to fused multiply-add. The tests say so. One
  *           exception, which says so itself: products of kernel_matmul.h and what is built on them
  *           use fused multiply-add where the instruction set has it.
- * Threads:  an OpenMP team of `threads` for each call, from libgomp's one pool (the one libtorch
- *           uses); small arrays run on the calling thread. Built without OpenMP (clang), everything
- *           runs on the calling thread.
+ * Threads:  a team of `threads` for each call, from libgomp's one pool, which is libtorch's too
+ *           (kernel_openmp.h); small arrays run on the calling thread.
  */
 #ifndef TENSOR_KERNELS_KERNEL_CPU_H
 #define TENSOR_KERNELS_KERNEL_CPU_H

@@ -2,12 +2,10 @@
 #include "tensor/kernels/kernel_team.h"
 
 #include "base/invariant.h"
+#include "tensor/kernels/kernel_openmp.h"
 
 #include <sched.h>
 #include <stdatomic.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -60,21 +58,28 @@ struct kernel_span kernel_team_share(const struct kernel_team *team, int64_t n) 
     return (struct kernel_span){begin, begin + each + (team->index < more ? 1 : 0)};
 }
 
+struct team_start {
+    struct kernel_team team; /* without index and count */
+    kernel_team_work work;
+    void *context;
+};
+
+static void start_member(void *context, int index, int count) {
+    const struct team_start *start = context;
+    struct kernel_team team = start->team;
+    team.index = index;
+    team.count = count;
+    start->work(start->context, &team);
+}
+
 void kernel_team_run(struct kernel_cpu cpu, kernel_team_work work, void *context) {
     ASSERT_LE(1, cpu.threads);
     struct kernel_barrier barrier = {0};
-    struct kernel_team team = {.count = 1, .isa = cpu.isa, .barrier = &barrier};
-    if (cpu.isa == KERNEL_ISA_BEST) {
-        team.isa = kernel_isa_best();
-    }
-#ifdef _OPENMP
-#pragma omp parallel num_threads(cpu.threads) firstprivate(team) if (cpu.threads > 1)
-    {
-        team.index = omp_get_thread_num();
-        team.count = omp_get_num_threads();
-        work(context, &team);
-    }
-#else
-    work(context, &team);
-#endif
+    struct team_start start = {
+        .team = {.isa = cpu.isa == KERNEL_ISA_BEST ? kernel_isa_best() : cpu.isa,
+                 .barrier = &barrier},
+        .work = work,
+        .context = context,
+    };
+    kernel_openmp_run(cpu.threads, start_member, &start);
 }
