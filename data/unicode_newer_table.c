@@ -2,7 +2,7 @@
  * Made by tests/golden/make_unicode_tables.py with tokenizers 0.23.3 and unicodedata2
  * 16.0.0.
  */
-/* clang-format off: a table */
+/* clang-format off */
 #include "data/unicode_newer.h"
 
 const int64_t unicode_newer_run_count = 128;

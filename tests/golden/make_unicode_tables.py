@@ -87,7 +87,7 @@ def lines(items, indent="    "):
 def head(name, what):
     return (f"/* {name} - {what}\n * Made by tests/golden/make_unicode_tables.py with tokenizers"
             f" {tokenizers.__version__} and unicodedata2\n * {unicodedata2.unidata_version}.\n */\n"
-            "/* clang-format off: a table */\n")
+            "/* clang-format off */\n")
 
 
 def write_classes(folder, classes, decomposed):
