@@ -1,11 +1,11 @@
 /* check_internal.c - see check_internal.h. */
+#include "data/check_internal.h"
 #include "base/interrupt.h"
 #include "base/invariant.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/utf8.h"
-#include "data/check_internal.h"
 #include "data/text_fault.h"
 #include "data/text_fold.h"
 

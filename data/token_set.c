@@ -87,7 +87,7 @@ void token_set_order(int64_t count, uint64_t seed, int64_t epoch, int64_t *out_o
     struct rng rng = rng_stream(seed, RNG_SHUFFLE, epoch, 0);
     for (int64_t i = 0; i < count; i++) {
         const int64_t j = rng_below(&rng, i + 1); /* in 0 .. i */
-        out_order[i] = out_order[j];                                 /* j == i: overwritten below */
+        out_order[i] = out_order[j];              /* j == i: overwritten below */
         out_order[j] = i;
     }
 }

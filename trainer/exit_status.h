@@ -8,12 +8,12 @@
 #include "base/error.h"
 
 /* Name, status, meaning. A contract with scripts: statuses are only ever added. */
-#define EXIT_STATUSES(X)                                          \
-    X(DONE, 0, "done")                                            \
-    X(FAILED, 1, "failed: memory, files, limits, libtorch, or a defect")  \
-    X(USAGE, 2, "wrong usage or configuration: nothing was done") \
-    X(DATA, 3, "bad input data")                                  \
-    X(VERIFY, 4, "verification failed")                           \
+#define EXIT_STATUSES(X)                                                 \
+    X(DONE, 0, "done")                                                   \
+    X(FAILED, 1, "failed: memory, files, limits, libtorch, or a defect") \
+    X(USAGE, 2, "wrong usage or configuration: nothing was done")        \
+    X(DATA, 3, "bad input data")                                         \
+    X(VERIFY, 4, "verification failed")                                  \
     X(INTERRUPTED, 130, "interrupted by a signal")
 
 enum exit_status {
