@@ -298,19 +298,19 @@ static enum err_code survey_pairs(const struct safetensors *file, const struct m
     return ERR_OK;
 }
 
-static bool names_pair(const struct stored_pair *stored, const char *name) {
-    return (stored->a && strcmp(stored->a->name, name) == 0) ||
-           (stored->b && strcmp(stored->b->name, name) == 0);
-}
-
-static bool belongs_to_layer(const struct safetensors *file, const struct model_config *config,
-                             const char *name, int64_t layer) {
-    for (enum model_role role = 0; role < MODEL_ROLE_COUNT; role++) {
-        const struct stored_pair stored = lora_can_target(config, role)
-                                              ? find_pair(file, config, role, layer)
-                                              : (struct stored_pair){.a = NULL};
-        if (names_pair(&stored, name)) {
-            return true;
+/* Whether `name` is one of the pair of some weight of the model. */
+static bool adapts_a_weight(const struct safetensors *file, const struct model_config *config,
+                            const char *name) {
+    for (int64_t layer = 0; layer < config->layers; layer++) {
+        for (enum model_role role = 0; role < MODEL_ROLE_COUNT; role++) {
+            if (!lora_can_target(config, role)) {
+                continue;
+            }
+            const struct stored_pair stored = find_pair(file, config, role, layer);
+            if ((stored.a && strcmp(stored.a->name, name) == 0) ||
+                (stored.b && strcmp(stored.b->name, name) == 0)) {
+                return true;
+            }
         }
     }
     return false;
@@ -321,11 +321,7 @@ static enum err_code refuse_stranger(const struct safetensors *file,
                                      const struct model_config *config, struct error *err) {
     for (int64_t i = 0; i < safetensors_count(file); i++) {
         const char *name = safetensors_at(file, i)->name;
-        bool known = false;
-        for (int64_t layer = 0; layer < config->layers && !known; layer++) {
-            known = belongs_to_layer(file, config, name, layer);
-        }
-        if (!known) {
+        if (!adapts_a_weight(file, config, name)) {
             return err_set(err, ERR_DATA,
                            "'%s' adapts no weight of a %s model of %" PRId64 " layers", name,
                            model_family_name(config->family), config->layers);
