@@ -113,9 +113,12 @@ struct lora_pair lora_adapter_pair(const struct lora_adapter *adapter, enum mode
 /* Columns whose sums are kept at a time. */
 #define MERGE_COLUMNS 64
 
-/* weight[j] += scale sum_r b[r] a[r, j] for columns [begin, begin + count). */
-static void merge_columns(const struct lora_pair *pair, int64_t rank, double scale, const float *b,
-                          int64_t begin, int64_t count, float *weight) {
+/* Row i of the update: weight_row[j] += scale sum_r b[i, r] a[r, j], for the columns from begin. */
+static void merge_columns(const struct lora_pair *pair, int64_t rank, double scale, int64_t i,
+                          int64_t begin, float *weight_row) {
+    const float *b = pair->b + i * rank;
+    const int64_t left = pair->in - begin;
+    const int64_t count = left < MERGE_COLUMNS ? left : MERGE_COLUMNS;
     double sum[MERGE_COLUMNS] = {0};
     for (int64_t r = 0; r < rank; r++) {
         const float *a = pair->a + r * pair->in + begin;
@@ -124,7 +127,7 @@ static void merge_columns(const struct lora_pair *pair, int64_t rank, double sca
         }
     }
     for (int64_t j = 0; j < count; j++) {
-        weight[begin + j] = (float)((double)weight[begin + j] + scale * sum[j]);
+        weight_row[begin + j] = (float)((double)weight_row[begin + j] + scale * sum[j]);
     }
 }
 
@@ -138,9 +141,7 @@ void lora_adapter_merge(const struct lora_adapter *adapter, enum model_role role
     const double scale = lora_scale_of(&adapter->lora);
     for (int64_t i = 0; i < pair.out; i++) {
         for (int64_t j = 0; j < pair.in; j += MERGE_COLUMNS) {
-            const int64_t left = pair.in - j;
-            merge_columns(&pair, rank, scale, pair.b + i * rank, j,
-                          left < MERGE_COLUMNS ? left : MERGE_COLUMNS, weight + i * pair.in);
+            merge_columns(&pair, rank, scale, i, j, weight + i * pair.in);
         }
     }
 }

@@ -2,6 +2,7 @@
 #include "policy/lora_adapter_internal.h"
 
 #include "base/file.h"
+#include "base/invariant.h"
 #include "base/json.h"
 #include "base/scoped.h"
 #include "base/strbuf.h"
@@ -290,6 +291,7 @@ static enum err_code survey_pairs(const struct safetensors *file, const struct m
             }
             const struct model_tensor weight = model_layout_of(config, role, layer);
             TRY(check_pair(&stored, &weight, part < 0 ? 1 : 3, err));
+            ASSERT(stored.a); /* check_pair refused the half pair */
             out->roles |= 1U << role;
             out->rank = stored.a->shape[0] > out->rank ? stored.a->shape[0] : out->rank;
             out->tensors += part > 0 ? 0 : 2; /* a joined module is met three times */
@@ -409,7 +411,7 @@ static enum err_code read_folder(const char *folder, const struct model_config *
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
     SCOPED(json) struct json *doc = NULL;
     SCOPED(safetensors) struct safetensors *file = NULL;
-    struct peft peft;
+    struct peft peft = {.doc = NULL};
     struct survey survey;
     TRY(lora_path_in(folder, LORA_CONFIG_NAME, &path, err));
     TRY(json_parse_file(strbuf_text(&path), NULL, &doc, err));
