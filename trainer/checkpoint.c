@@ -162,25 +162,25 @@ static enum err_code expect_text(const struct json *doc, const char *key, const 
 }
 
 static enum err_code check_state(const struct json *doc, const struct checkpoint_state *expected,
-                                 int64_t step, const char *path, struct error *err) {
+                                 const char *path, struct error *err) {
     char config[HASH_HEX_BYTES];
     hash_to_hex(&expected->config, config);
     TRY(expect_text(doc, "config_sha256", config, path, err));
     TRY(expect_text(doc, "build", expected->build, path, err));
     TRY(expect_text(doc, "device", expected->device, path, err));
     int64_t threads = 0;
-    int64_t found_step = 0;
+    int64_t step = 0;
     TRY(json_get_i64(doc, json_root(doc), "threads", &threads, err));
-    TRY(json_get_i64(doc, json_root(doc), "global_step", &found_step, err));
+    TRY(json_get_i64(doc, json_root(doc), "global_step", &step, err));
     if (threads != expected->threads) {
         return err_set(err, ERR_CONFIG,
                        "'%s' was computed on %" PRId64 " threads, this run has %" PRId64
                        ": give --threads %" PRId64,
                        path, threads, expected->threads, threads);
     }
-    if (found_step != step) {
+    if (step != expected->step) {
         return err_set(err, ERR_DATA, "'%s' is of step %" PRId64 ", its folder of step %" PRId64,
-                       path, found_step, step);
+                       path, step, expected->step);
     }
     return ERR_OK;
 }
@@ -195,16 +195,16 @@ static enum err_code read_numbers(const struct json *doc, const struct checkpoin
     return ERR_OK;
 }
 
-enum err_code checkpoint_load(const char *run_folder, int64_t step,
-                              const struct checkpoint_state *expected, struct tt_params *params,
-                              struct tt_adamw *adamw, double *out_numbers, struct error *err) {
+enum err_code checkpoint_load(const char *run_folder, const struct checkpoint_state *expected,
+                              struct tt_params *params, struct tt_adamw *adamw, double *out_numbers,
+                              struct error *err) {
     SCOPED(strbuf) struct strbuf folder = STRBUF_INIT(PATH_MAX);
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
-    TRY(folder_of(run_folder, step, "", &folder, err));
+    TRY(folder_of(run_folder, expected->step, "", &folder, err));
     TRY(path_in(&folder, "state.json", &path, err));
     SCOPED(json) struct json *doc = NULL;
     TRY(json_parse_file(strbuf_text(&path), NULL, &doc, err));
-    TRY(check_state(doc, expected, step, strbuf_text(&path), err));
+    TRY(check_state(doc, expected, strbuf_text(&path), err));
     TRY(read_numbers(doc, expected, out_numbers, err));
     TRY(path_in(&folder, "params.safetensors", &path, err));
     TRY(tt_params_load(params, strbuf_text(&path), err));

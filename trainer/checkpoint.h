@@ -5,7 +5,8 @@
  *           TRY(checkpoint_keep_newest("runs/7", 2, err));
  *
  *           TRY(checkpoint_newest("runs/7", &step, err));            // -1: none
- *           TRY(checkpoint_load("runs/7", step, &expected, params, adamw, &state, err));
+ *           expected.step = step;
+ *           TRY(checkpoint_load("runs/7", &expected, params, adamw, numbers, err));
  * Folder:   runs/7/checkpoint-200/ with params.safetensors (every trainable parameter),
  *           optimizer.safetensors (AdamW's moments and step count) and state.json. It is written as
  *           "checkpoint-200.tmp" and renamed when whole, so a folder of the final name is whole.
@@ -51,10 +52,10 @@ ERR_NODISCARD enum err_code checkpoint_save(const char *run_folder,
 ERR_NODISCARD enum err_code checkpoint_newest(const char *run_folder, int64_t *out_step,
                                               struct error *err);
 
-/* Loads parameters and optimiser, after state.json has been compared with `expected` (all but step
- * and the numbers' values). On failure the store may hold a part: give up the run.
+/* Loads parameters and optimiser of step `expected->step`, after state.json has been compared with
+ * `expected` (all but the numbers' values). On failure the store may hold a part: give up the run.
  *   out_numbers  [expected->numbers_count], by the names of `expected` */
-ERR_NODISCARD enum err_code checkpoint_load(const char *run_folder, int64_t step,
+ERR_NODISCARD enum err_code checkpoint_load(const char *run_folder,
                                             const struct checkpoint_state *expected,
                                             struct tt_params *params, struct tt_adamw *adamw,
                                             double *out_numbers, struct error *err);

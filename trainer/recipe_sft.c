@@ -221,8 +221,7 @@ static enum err_code take_up(struct sft *sft, bool resume, int64_t *out_steps_do
     }
     const struct checkpoint_state expected = state_of(sft, step);
     double tokens_seen = 0.0;
-    TRY(checkpoint_load(sft->folder->path, step, &expected, sft->params, sft->adamw, &tokens_seen,
-                        err));
+    TRY(checkpoint_load(sft->folder->path, &expected, sft->params, sft->adamw, &tokens_seen, err));
     sft->tokens_seen = (int64_t)tokens_seen;
     log_info(sft->run->log, "sft", "resumed after step %" PRId64, step);
     *out_steps_done = step;
