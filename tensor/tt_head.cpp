@@ -473,6 +473,7 @@ head_call prepare(const at::Tensor &hidden, const at::Tensor &weight, const at::
 class head_function : public torch::autograd::Function<head_function> {
   public:
     static torch::autograd::variable_list
+    /* NOLINTNEXTLINE(readability-function-size): autograd looks for tensors among the arguments */
     forward(torch::autograd::AutogradContext *ctx, const at::Tensor &hidden,
             const at::Tensor &weight, const optional_tensor &given_bias,
             const optional_tensor &given_shadow, const at::Tensor &target, double scale) {

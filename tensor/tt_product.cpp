@@ -16,6 +16,7 @@ bool product_has_bf16() noexcept {
 #endif
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): written by way of kernel_pack_args.to */
 void product_transpose_left(const float *d, int64_t stride, int64_t k, int64_t m, float *to) {
     const kernel_pack_args args = {
         .from = d, .from_stride = stride, .rows = k, .columns = m, .to = to, .to_stride = k};
