@@ -247,11 +247,15 @@ enum tt_attention_mask { TT_ATTEND_ALL, TT_ATTEND_CAUSAL };
 tt_tensor *tt_attention(tt_scope *s, const tt_tensor *q, const tt_tensor *k, const tt_tensor *v,
                         enum tt_attention_mask mask, double scale) TT_NOEXCEPT;
 
-/* Causal attention within each of the sequences laid end to end: q [N, H, d], k and v [N, H_kv, d]
- * with H a multiple of H_kv; sequence i is rows starts[i] .. starts[i + 1] - 1 of the host array
- * starts [sequences + 1], from 0 to N. No token sees another sequence. Returns [N, H, d]. */
+/* Sequences laid end to end: i is rows starts[i] .. starts[i + 1] - 1. */
+struct tt_sequences {
+    const int64_t *starts; /* [count + 1] on the host, from 0 to the number of rows */
+    int64_t count;
+};
+/* Causal attention within each of the sequences of N rows: q [N, H, d], k and v [N, H_kv, d] with H
+ * a multiple of H_kv. No token sees another sequence. Returns [N, H, d]. */
 tt_tensor *tt_attention_packed(tt_scope *s, const tt_tensor *q, const tt_tensor *k,
-                               const tt_tensor *v, const int64_t *starts, int64_t sequences,
+                               const tt_tensor *v, struct tt_sequences sequences,
                                double scale) TT_NOEXCEPT;
 /* Rotary positions (arXiv 2104.09864) in the order of Hugging Face: element i < d/2 of each head
  * pairs with i + d/2. x [N, H, d] float; cosine, sine [N, d/2] wide float, in which it computes. */

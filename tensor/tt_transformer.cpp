@@ -125,10 +125,11 @@ class recomputed : public torch::autograd::Function<recomputed> {
 } // namespace
 
 tt_tensor *tt_attention_packed(tt_scope *s, const tt_tensor *q, const tt_tensor *k,
-                               const tt_tensor *v, const int64_t *starts, int64_t sequences,
+                               const tt_tensor *v, struct tt_sequences sequences,
                                double scale) noexcept {
-    return guarded(s, "attention_packed", {q, k, v}, SAME_DTYPE | FLOAT,
-                   [&] { return attend_packed(q->t, k->t, v->t, starts, sequences, scale); });
+    return guarded(s, "attention_packed", {q, k, v}, SAME_DTYPE | FLOAT, [&] {
+        return attend_packed(q->t, k->t, v->t, sequences.starts, sequences.count, scale);
+    });
 }
 
 tt_tensor *tt_rope(tt_scope *s, const tt_tensor *x, const tt_tensor *cosine,

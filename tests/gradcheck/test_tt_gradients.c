@@ -320,7 +320,7 @@ OP(swiglu, tt_swiglu(s, A, B))
 
 static tt_tensor *attention_packed(tt_scope *s, const tt_tensor *const *x) {
     const int64_t starts[] = {0, 1, 3};
-    return tt_attention_packed(s, A, B, C, starts, 2, 0.7);
+    return tt_attention_packed(s, A, B, C, (struct tt_sequences){starts, 2}, 0.7);
 }
 
 static tt_tensor *tanh_of_context(tt_scope *s, const void *context, const tt_tensor *x) {

@@ -68,7 +68,7 @@ static void test_attention_packed__is_attention_of_each_sequence(void **state) {
     tt_tensor *q = tt_rand_normal(s, &stream, TT_SHAPE(N, H, D));
     tt_tensor *k = tt_rand_normal(s, &other, TT_SHAPE(N, K, D));
     tt_tensor *v = tt_rand_uniform(s, &other, TT_SHAPE(N, K, D));
-    tt_tensor *packed = tt_attention_packed(s, q, k, v, starts, S, 0.3);
+    tt_tensor *packed = tt_attention_packed(s, q, k, v, (struct tt_sequences){starts, S}, 0.3);
     for (int64_t i = 0; i < S; i++) {
         const int64_t begin = starts[i];
         const int64_t T = starts[i + 1] - begin;
@@ -97,13 +97,15 @@ static void test_attention_packed__refuses_bounds_that_do_not_cover(void **state
     const int64_t late[] = {1, 4};
     const int64_t hollow[] = {0, 2, 2, 4};
     const int64_t whole[] = {0, 4};
-    assert_refused_inside(r, tt_attention_packed(r, q, q, q, shorter, 1, 1),
+    assert_refused_inside(r, tt_attention_packed(r, q, q, q, (struct tt_sequences){shorter, 1}, 1),
                           "bounds do not cover the 4 tokens");
-    assert_refused_inside(r, tt_attention_packed(r, q, q, q, late, 1, 1),
+    assert_refused_inside(r, tt_attention_packed(r, q, q, q, (struct tt_sequences){late, 1}, 1),
                           "bounds do not cover the 4 tokens");
-    assert_refused_inside(r, tt_attention_packed(r, q, q, q, hollow, 3, 1), "sequence 1 is empty");
-    assert_refused_inside(r, tt_attention_packed(r, q, uneven, uneven, whole, 1, 1),
-                          "2 query heads do not share 3 key heads evenly");
+    assert_refused_inside(r, tt_attention_packed(r, q, q, q, (struct tt_sequences){hollow, 3}, 1),
+                          "sequence 1 is empty");
+    assert_refused_inside(
+        r, tt_attention_packed(r, q, uneven, uneven, (struct tt_sequences){whole, 1}, 1),
+        "2 query heads do not share 3 key heads evenly");
 }
 
 /* --- recompute --- */
