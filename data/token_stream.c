@@ -17,6 +17,11 @@ void token_stream_init(struct token_stream *stream, const struct tokenizer *tok,
                                     .held = STRBUF_INIT(HELD_BYTES_MAX)};
 }
 
+void token_stream_continue(struct token_stream *stream) {
+    stream->started = true;
+    stream->strip_left = 0;
+}
+
 void token_stream_deinit(struct token_stream *stream) {
     strbuf_deinit(&stream->held);
 }

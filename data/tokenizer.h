@@ -89,6 +89,9 @@ struct token_stream {
 };
 void token_stream_init(struct token_stream *stream, const struct tokenizer *tok,
                        enum tokenizer_decoding decoding);
+/* The ids go on with a text that is there already, so that the blank in front of the first stays.
+ * Before the first push. */
+void token_stream_continue(struct token_stream *stream);
 void token_stream_deinit(struct token_stream *stream);
 ERR_NODISCARD enum err_code token_stream_push(struct token_stream *stream, int32_t id,
                                               struct strbuf *out, struct error *err);

@@ -178,14 +178,26 @@ void generator_close(struct generator *generator) {
 /* --- text as it comes ----------------------------------------------------------------------------
  */
 
+/* Not strstr: a model can say the byte 0. */
+static const char *find_stop(const char *from, const char *end, const char *stop) {
+    const size_t bytes = strlen(stop);
+    for (; (size_t)(end - from) >= bytes; from++) {
+        if (memcmp(from, stop, bytes) == 0) {
+            return from;
+        }
+    }
+    return NULL;
+}
+
 /* Cuts the text at the first stop text in it that ends behind `from`. */
 static bool cut_at_stop(const struct generator *generator, struct writing *writing, size_t from) {
     const struct generator_options *options = &generator->options;
     const size_t back = generator->stop_bytes_max;
     const char *start = strbuf_text(&writing->text) + (from > back ? from - back : 0);
+    const char *end = strbuf_text(&writing->text) + writing->text.length;
     const char *first = NULL;
     for (int64_t i = 0; i < options->stops_count; i++) {
-        const char *found = strstr(start, options->stops[i]);
+        const char *found = find_stop(start, end, options->stops[i]);
         first = found && (!first || found < first) ? found : first;
     }
     if (first) {
@@ -267,6 +279,12 @@ static enum err_code encode(struct generator *generator, const struct generator_
                                          .response_from = prompt->message_count};
         return chat_encode(&format, &turns, &generator->tokens, err);
     }
+    if (prompt->message_count != 1) {
+        return err_set(err, ERR_DATA,
+                       "prompt %" PRId64 " has %" PRId64 " messages, and plain text has no roles: "
+                       "name a --template",
+                       prompt->number + 1, prompt->message_count);
+    }
     const struct text_span text = prompt->messages[0].content;
     TRY(chat_encode_text(&format, text.bytes, text.count, &generator->tokens, err));
     /* A text to be continued does not end. */
@@ -274,6 +292,13 @@ static enum err_code encode(struct generator *generator, const struct generator_
     const int32_t eos = tokenizer_eos(generator->tokenizer);
     tokens->count -= eos >= 0 && tokens->count > 0 && tokens->ids[tokens->count - 1] == eos;
     return ERR_OK;
+}
+
+/* Whether answers go on with a text, so that their first blank is part of it. */
+static bool continues_text(const struct generator *generator) {
+    const struct chat_tokens *tokens = &generator->tokens;
+    return !generator->template &&
+           !tokenizer_is_special(generator->tokenizer, tokens->ids[tokens->count - 1]);
 }
 
 static enum err_code make_room(struct generator *generator, struct error *err) {
@@ -316,6 +341,9 @@ static enum err_code add_request(struct generator *generator, const struct gener
             .failure = ERROR_INIT,
         };
         token_stream_init(&writing->stream, generator->tokenizer, TOKENIZER_SKIP_SPECIAL);
+        if (continues_text(generator)) {
+            token_stream_continue(&writing->stream);
+        }
     }
     return ERR_OK;
 }
