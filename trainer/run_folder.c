@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define CONFIG_BYTES_MAX (1 * MIB)
+#define CONFIG_NAME      "config.json" /* is there exactly when a run has begun in the folder */
 
 static enum err_code path_in(const char *folder, const char *name, struct strbuf *out,
                              struct error *err) {
@@ -54,13 +55,12 @@ static enum err_code check_same_config(const char *path, const struct strbuf *co
                    difference, path);
 }
 
-/* config.json is there exactly when a run has begun in the folder. */
 static enum err_code settle_config(const struct run *run, const struct run_folder_options *options,
                                    struct hash_digest *out_hash, struct error *err) {
     SCOPED(strbuf) struct strbuf config = STRBUF_INIT(CONFIG_BYTES_MAX);
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
     TRY(config_dump(run->config_table, run->config, &config, err));
-    TRY(path_in(options->path, "config.json", &path, err));
+    TRY(path_in(options->path, CONFIG_NAME, &path, err));
     TRY(hash_bytes(config.bytes, config.length, out_hash, err));
     const bool begun = file_exists(strbuf_text(&path));
     if (begun && !options->resume) {
@@ -71,10 +71,16 @@ static enum err_code settle_config(const struct run *run, const struct run_folde
     if (begun) {
         return check_same_config(strbuf_text(&path), &config, err);
     }
-    if (options->resume) {
-        return err_set(err, ERR_USAGE, "'%s' holds no run to resume", options->path);
-    }
     return file_atomic_write_whole(strbuf_text(&path), config.bytes, config.length, err);
+}
+
+/* Before anything is made, so that a mistyped folder does not come to be. */
+static enum err_code check_begun(const char *folder, struct error *err) {
+    SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
+    TRY(path_in(folder, CONFIG_NAME, &path, err));
+    return file_exists(strbuf_text(&path))
+               ? ERR_OK
+               : err_set(err, ERR_USAGE, "'%s' holds no run to resume", folder);
 }
 
 /* --- the folder --------------------------------------------------------------------------------
@@ -105,6 +111,9 @@ static enum err_code write_text(const struct run_folder *folder, const char *nam
 enum err_code run_folder_open(const struct run *run, const struct run_folder_options *options,
                               struct run_folder *out_folder, struct error *err) {
     SCOPED(run_folder) struct run_folder folder = RUN_FOLDER_INIT;
+    if (options->resume) {
+        TRY(check_begun(options->path, err));
+    }
     folder.clock = &run->clock;
     folder.path = mem_strdup(options->path);
     if (!folder.path) {

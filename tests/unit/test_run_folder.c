@@ -55,6 +55,7 @@ static void test_open__refuses_a_folder_with_a_run_unless_resumed(void **state) 
     struct run_folder folder = RUN_FOLDER_INIT;
     assert_fails(open_folder(&run, path, true, &folder, &err), ERR_USAGE,
                  "' holds no run to resume", &err);
+    assert_string_equal(scratch_list(scratch), "");
     assert_ok(open_folder(&run, path, false, &folder, &err), &err);
     struct run_folder second = RUN_FOLDER_INIT;
     assert_fails(open_folder(&run, path, true, &second, &err), ERR_IO,
