@@ -242,6 +242,9 @@ enum err_code sft_data_read(struct run *run, const struct sft_data_config *confi
     if (config->files.count == 0) {
         return err_set(err, ERR_USAGE, "nothing to imitate: name project files or texts");
     }
+    if (config->template[0]) { /* else it is asked for when a conversation comes */
+        TRY(choose_template(&reading, err));
+    }
     run_progress_open(run, "reading", "examples", PROGRESS_TOTAL_UNKNOWN, &reading.progress);
     for (int64_t i = 0; i < config->files.count; i++) {
         bool project = false;
