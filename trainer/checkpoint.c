@@ -40,12 +40,16 @@ static enum err_code write_state(const struct checkpoint_state *state, const cha
     SCOPED(strbuf) struct strbuf text = STRBUF_INIT(STATE_BYTES_MAX);
     struct json_writer w = JSON_WRITER_INIT(&text, JSON_INDENTED);
     char config[HASH_HEX_BYTES];
+    char data[HASH_HEX_BYTES];
     hash_to_hex(&state->config, config);
+    hash_to_hex(&state->data, data);
     json_write_object_begin(&w);
     json_write_key(&w, "global_step"); /* the name in transformers' trainer_state.json */
     json_write_i64(&w, state->step);
     json_write_key(&w, "config_sha256");
     json_write_string(&w, config);
+    json_write_key(&w, "data_sha256");
+    json_write_string(&w, data);
     json_write_key(&w, "build");
     json_write_string(&w, state->build);
     json_write_key(&w, "threads");
@@ -164,8 +168,11 @@ static enum err_code expect_text(const struct json *doc, const char *key, const 
 static enum err_code check_state(const struct json *doc, const struct checkpoint_state *expected,
                                  const char *path, struct error *err) {
     char config[HASH_HEX_BYTES];
+    char data[HASH_HEX_BYTES];
     hash_to_hex(&expected->config, config);
+    hash_to_hex(&expected->data, data);
     TRY(expect_text(doc, "config_sha256", config, path, err));
+    TRY(expect_text(doc, "data_sha256", data, path, err));
     TRY(expect_text(doc, "build", expected->build, path, err));
     TRY(expect_text(doc, "device", expected->device, path, err));
     int64_t threads = 0;

@@ -35,7 +35,8 @@ struct checkpoint_number {
 
 struct checkpoint_state {
     int64_t step;              /* steps done */
-    struct hash_digest config; /* of all that determines the run: configuration, data, base model */
+    struct hash_digest config; /* of the effective configuration */
+    struct hash_digest data;   /* of what is learnt, as the model sees it */
     char build[64];
     int64_t threads;
     char device[CHECKPOINT_DEVICE_BYTES];

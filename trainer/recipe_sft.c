@@ -35,6 +35,7 @@ struct sft {
     struct run *run;
     const struct sft_config *config;
     const struct sft_data *data;
+    struct hash_digest data_hash;
     struct model *model;
     struct tt_params *params; /* what is trained, borrowed from the model */
     struct tt_adamw *adamw;
@@ -192,6 +193,7 @@ static struct checkpoint_state state_of(const struct sft *sft, int64_t steps_don
     struct checkpoint_state state = {
         .step = steps_done,
         .config = sft->folder->config,
+        .data = sft->data_hash,
         .threads = tt_threads(),
         .numbers = {{"num_tokens", (double)sft->tokens_seen}},
         .numbers_count = 1,
@@ -422,6 +424,7 @@ static enum err_code prepare(struct run *run, const struct sft_data *data, struc
     if (!out->order) {
         return err_oom(err, "order of examples");
     }
+    TRY(sft_data_hash(data, &out->data_hash, err));
     return tt_adamw_new(out->params,
                         &(struct tt_adamw_config){.beta1 = optimiser->beta1,
                                                   .beta2 = optimiser->beta2,

@@ -265,6 +265,24 @@ enum err_code sft_data_read(struct run *run, const struct sft_data_config *confi
     return ERR_OK;
 }
 
+static void hash_set(struct hash_state *state, const struct token_set *set) {
+    const int64_t sizes[] = {set->count, set->tokens};
+    hash_update(state, sizes, sizeof sizes);
+    hash_update(state, set->ends, (size_t)set->count * sizeof *set->ends);
+    hash_update(state, set->ids, (size_t)set->tokens * sizeof *set->ids);
+    hash_update(state, set->is_target, (size_t)set->tokens * sizeof *set->is_target);
+}
+
+enum err_code sft_data_hash(const struct sft_data *data, struct hash_digest *out_digest,
+                            struct error *err) {
+    struct hash_state state;
+    TRY(hash_init(&state, err));
+    hash_set(&state, &data->training);
+    hash_set(&state, &data->validation);
+    *out_digest = hash_final(&state);
+    return ERR_OK;
+}
+
 void sft_data_deinit(struct sft_data *data) {
     token_set_deinit(&data->training);
     token_set_deinit(&data->validation);

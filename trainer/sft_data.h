@@ -13,6 +13,7 @@
 #define TRAINER_SFT_DATA_H
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "data/token_set.h"
 #include "data/tokenizer.h"
 #include "trainer/run.h"
@@ -40,6 +41,10 @@ struct sft_data {
 ERR_NODISCARD enum err_code sft_data_read(struct run *run, const struct sft_data_config *config,
                                           const struct tokenizer *tokenizer,
                                           struct sft_data *out_data, struct error *err);
+
+/* Of the tokens, targets and borders of all sequences: the same for the same training. */
+ERR_NODISCARD enum err_code sft_data_hash(const struct sft_data *data,
+                                          struct hash_digest *out_digest, struct error *err);
 void sft_data_deinit(struct sft_data *data);
 
 static inline void sft_data_scoped_end(struct sft_data *data) {
