@@ -4,6 +4,8 @@
  * micro_batch_tokens; gradients of the mean loss over all target tokens of the step; clip; AdamW.
  */
 #include "base/arena.h"
+#include "base/file.h"
+#include "base/folder.h"
 #include "base/interrupt.h"
 #include "base/json_writer.h"
 #include "base/machine.h"
@@ -433,31 +435,42 @@ static enum err_code prepare(struct run *run, const struct sft_data *data, struc
                         &out->adamw, err);
 }
 
-static enum err_code save_model(struct sft *sft, const struct tokenizer *tokenizer,
-                                struct error *err) {
-    SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
-    strbuf_addf(&path, "%s/final", sft->folder->path);
-    TRY(strbuf_check(&path, "path of the model", err));
+/* final/ is there exactly when all of it is: a kill leaves final.tmp/. */
+static enum err_code save_model(struct sft *sft, const char *final,
+                                const struct tokenizer *tokenizer, struct error *err) {
+    SCOPED(strbuf) struct strbuf unfinished = STRBUF_INIT(PATH_MAX);
+    strbuf_addf(&unfinished, "%s.tmp", final);
+    TRY(strbuf_check(&unfinished, "path of the model", err));
     const struct model_save_options options = {
-        .folder = strbuf_text(&path),
+        .folder = strbuf_text(&unfinished),
         .dtype = sft->config->save_dtype,
         .tokenizer = tokenizer,
         .base = sft->config->model,
     };
+    TRY(folder_remove(options.folder, err));
     TRY(model_save(sft->model, &options, err));
-    log_info(sft->run->log, "sft", "saved '%s', read back and compared", options.folder);
+    TRY(file_rename(options.folder, final, err));
+    TRY(file_sync_folder_of(final, err));
+    log_info(sft->run->log, "sft", "saved '%s', read back and compared", final);
     return ERR_OK;
 }
 
 static enum err_code train_in_folder(struct sft *sft, struct run_folder *folder, bool resume,
                                      const struct tokenizer *tokenizer, struct error *err) {
     int64_t steps_done = 0;
+    SCOPED(strbuf) struct strbuf final = STRBUF_INIT(PATH_MAX);
+    strbuf_addf(&final, "%s/final", folder->path);
+    TRY(strbuf_check(&final, "path of the model", err));
+    if (file_exists(strbuf_text(&final))) {
+        log_info(sft->run->log, "sft", "the run is finished: '%s'", strbuf_text(&final));
+        return ERR_OK;
+    }
     sft->folder = folder;
     TRY(take_up(sft, resume, &steps_done, err));
     TRY(run_folder_metrics(folder, "metrics.jsonl", steps_done + 1, &sft->metrics, err));
     TRY(run_folder_metrics(folder, "eval_metrics.jsonl", steps_done + 1, &sft->eval_metrics, err));
     TRY(train(sft, steps_done, err));
-    return save_model(sft, tokenizer, err);
+    return save_model(sft, strbuf_text(&final), tokenizer, err);
 }
 
 enum err_code sft_run(struct run *run, const struct command_args *args, struct error *err) {
