@@ -397,6 +397,21 @@ static void test_llama2__decodes_bytes_and_strips_one_blank(void **state) {
     assert_memory_equal(bytes.bytes, " a", 2);
 }
 
+/* Behind a text the blank in front is part of what is said. */
+static void test_stream__continues_a_text_with_its_blank(void **state) {
+    (void)state;
+    struct tokenizer_spec spec = llama2();
+    SCOPED(tokenizer) struct tokenizer *tok = open_spec(&spec);
+    struct error err = ERROR_INIT;
+    SCOPED(strbuf) struct strbuf out = STRBUF_INIT(KIB);
+    SCOPED(token_stream) struct token_stream stream;
+    token_stream_init(&stream, tok, TOKENIZER_SKIP_SPECIAL);
+    token_stream_continue(&stream);
+    assert_ok(token_stream_push(&stream, L_MARK_A, &out, &err), &err);
+    assert_ok(token_stream_finish(&stream, &out, &err), &err);
+    assert_string_equal(strbuf_text(&out), " a");
+}
+
 /* Without byte_fallback what is unknown is <unk>, neighbours together. */
 static void test_unknown__fused(void **state) {
     (void)state;
@@ -509,6 +524,7 @@ int main(void) {
         cmocka_unit_test(test_threads__encode_at_once),
         cmocka_unit_test(test_llama2__marks_and_bytes),
         cmocka_unit_test(test_llama2__decodes_bytes_and_strips_one_blank),
+        cmocka_unit_test(test_stream__continues_a_text_with_its_blank),
         cmocka_unit_test(test_unknown__fused),
         cmocka_unit_test(test_new__refuses_parts_that_do_not_fit),
         cmocka_unit_test(test_new__survives_every_failing_allocation),
