@@ -194,6 +194,7 @@ BANS = [
         {
             "base/progress.c": "TERM and COLUMNS, which describe the terminal",
             "base/thread_count.c": "OMP_NUM_THREADS, which OpenMP would read itself",
+            "tensor/kernels/kernel_openmp.c": "OMP_WAIT_POLICY, which OpenMP reads when opened",
             "trainer/": "reads the environment for all",
             **TESTS,
         },
@@ -464,6 +465,7 @@ MUTABLE_GLOBALS = {
     "base/interrupt.c": "a signal handler is given no context",
     "base/json.c": "cJSON's own globals: its allocator is set once, its parser is locked",
     "base/mem.c": "a census and a test hook; cJSON and SQLite pass no context to an allocator",
+    "tensor/kernels/kernel_openmp.c": "libgomp is one for the process, and opened once",
     "tensor/tt_process.cpp": "what libtorch itself keeps once per process",
     "tensor/tt_trace.cpp": "the trace level, read from the environment once",
     "tests/": "a test program is a process of its own, and large buffers do not fit its stack",

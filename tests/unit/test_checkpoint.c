@@ -115,7 +115,7 @@ static void test_load__names_what_differs(void **state) {
                  ERR_CONFIG, "has config_sha256 '0707", &err);
     other = good;
     other.data.bytes[0] = 9;
-    assert_fails(checkpoint_load(scratch->folder, 3, &other, t.params, t.adamw, numbers, &err),
+    assert_fails(checkpoint_load(scratch->folder, &other, t.params, t.adamw, numbers, &err),
                  ERR_CONFIG, "has data_sha256 '0000", &err);
     other = good;
     other.threads = 4;
