@@ -405,8 +405,7 @@ static const struct command_positional positionals[] = {
 static const struct command_example examples[] = {
     {"accord generate models/smollm2 \"What is the capital of France?\"",
      "the likeliest answer, as it is written"},
-    {"accord generate models/smollm2 \"A name for a cat?\" --samples 8 --temperature 0.9",
-     "eight answers"},
+    {"accord generate models/smollm2 \"A name for a cat?\" --samples 8 -t 0.9", "eight answers"},
     {"accord generate models/stories.bin \"Once upon a time\" --template none", "a text continued"},
     {NULL, NULL},
 };

@@ -3,9 +3,9 @@
 
     python3 scripts/bench/compare_smollm2.py MODEL.gguf PROGRAM [--prompts N]
 
-Needs torch, transformers and gguf (docs/RESULTS.md names the versions). Both compute in f32. A line
-for each prompt: whether the prompt has as many tokens, whether the text is the same, how many tokens
-it has, and by how much the sums of their log-probabilities differ.
+Needs torch, transformers and gguf (docs/RESULTS.md names the versions). Both compute in f32. A
+line for each prompt: whether the prompt has as many tokens, whether the text is the same, how many
+tokens it has, and by how much the sums of their log-probabilities differ.
 """
 
 import argparse

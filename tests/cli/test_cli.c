@@ -310,7 +310,7 @@ static void complete(struct program_result *r, const char *words, const char *ex
 
 static void test_cli_completion__offers_what_may_follow(void **state) {
     complete(*state, "accord doc", "doctor\n");
-    complete(*state, "accord bench ''", "start fit torch adamw scope\n");
+    complete(*state, "accord bench ''", "start fit torch adamw scope head linear\n");
     complete(*state, "accord help bench to", "torch\n");
     complete(*state, "accord doctor --no", "--no-torch\n");
     complete(*state, "accord doctor --q", "--quiet\n");

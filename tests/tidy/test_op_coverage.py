@@ -26,6 +26,7 @@ WITHOUT_GRADIENT_CHECK = {
         tt_is_finite tt_eq tt_ne tt_lt tt_le tt_gt tt_ge tt_logical_and tt_logical_or
         tt_logical_not tt_any tt_all tt_argmax tt_argmin tt_nonzero""",
     "cutting the gradient is its purpose": "tt_detach",
+    "it takes bf16 only; test_tt_fused.c checks its gradients against f32": "tt_linear_mixed",
     "between f64 and f64 it does nothing; test_tt_create.c checks its gradient": "tt_cast",
     "it moves values between devices, and tests run without a second one": "tt_to_device",
 }
