@@ -94,7 +94,7 @@ static enum err_code read_entries(struct cursor c, int64_t count, struct model_v
     }
     TRY(model_vocab_reserve(vocab, count, err));
     for (int64_t i = 0; i < count; i++) {
-        struct entry entry;
+        struct entry entry = {.bytes = NULL};
         TRY(next_entry(&c, i, &entry, err));
         if (err_wrap(err, add_entry(vocab, i, &entry, err), "'%s'", c.name)) {
             return err->code;
