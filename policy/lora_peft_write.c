@@ -159,8 +159,7 @@ static enum err_code collect(const struct lora_adapter *adapter, struct peft_fil
 static void write_number_pattern(struct json_writer *w, const char *key,
                                  const struct lora_adapter *adapter, const struct peft_file *file,
                                  bool is_rank) {
-    json_write_key(w, key);
-    json_write_object_begin(w);
+    json_put_object_begin(w, key);
     for (int64_t i = 0; i < file->count; i += 2) {
         const int64_t rank = file->tensors[i].shape[0];
         if (rank == adapter->lora.rank) {
@@ -187,37 +186,29 @@ static const char *last_part(const char *module) {
     return dot ? dot + 1 : module;
 }
 
-/* Names of modules, each once, as PEFT matches them: by the end of their path. */
+/* Names of modules as PEFT matches them: by the end of their path. gpt2 has two modules c_proj, and
+ * "attn.c_proj" tells them apart. */
+static const char *target_of(const char *module) {
+    const char *in_layer = strstr(module, ".h.0.");
+    return in_layer ? in_layer + strlen(".h.0.") : last_part(module);
+}
+
+/* Each once: in gpt2 the roles q, k and v, neighbours here, are one module. */
 static void write_targets(struct json_writer *w, const struct lora_adapter *adapter) {
-    char seen[MODEL_ROLE_COUNT][MODEL_PUBLISHED_BYTES];
-    int64_t seen_count = 0;
-    json_write_key(w, "target_modules");
-    json_write_array_begin(w);
+    char before[MODEL_PUBLISHED_BYTES] = "";
+    json_put_array_begin(w, "target_modules");
     for (enum model_role role = 0; role < MODEL_ROLE_COUNT; role++) {
+        char module[MODEL_PUBLISHED_BYTES];
         if (!lora_targets(&adapter->lora, role)) {
             continue;
         }
-        char module[MODEL_PUBLISHED_BYTES];
         lora_module_name(&adapter->model, role, 0, module);
-        /* gpt2 has two modules c_proj: "attn.c_proj" tells them apart. */
-        const char *target =
-            strstr(module, ".h.0.") ? strstr(module, ".h.0.") + 5 : last_part(module);
-        bool known = false;
-        for (int64_t i = 0; i < seen_count; i++) {
-            known = known || strcmp(seen[i], target) == 0;
+        if (strcmp(module, before) != 0) {
+            json_write_string(w, target_of(module));
         }
-        if (!known) {
-            (void)snprintf(seen[seen_count], sizeof seen[0], "%s", target);
-            seen_count++;
-            json_write_string(w, target);
-        }
+        (void)snprintf(before, sizeof before, "%s", module);
     }
     json_write_array_end(w);
-}
-
-static void write_text(struct json_writer *w, const char *key, const char *value) {
-    json_write_key(w, key);
-    json_write_string(w, value);
 }
 
 static enum err_code write_config(const struct lora_adapter *adapter, const struct peft_file *file,
@@ -226,30 +217,21 @@ static enum err_code write_config(const struct lora_adapter *adapter, const stru
     struct json_writer w = JSON_WRITER_INIT(&text, JSON_INDENTED);
     json_write_object_begin(&w);
     write_number_pattern(&w, "alpha_pattern", adapter, file, false);
-    write_text(&w, "base_model_name_or_path", base);
-    write_text(&w, "bias", "none");
-    json_write_key(&w, "fan_in_fan_out");
-    json_write_bool(&w, adapter->model.family == MODEL_FAMILY_GPT2);
-    json_write_key(&w, "inference_mode");
-    json_write_bool(&w, true);
-    json_write_key(&w, "init_lora_weights");
-    json_write_bool(&w, true);
-    json_write_key(&w, "lora_alpha");
-    json_write_f64(&w, adapter->lora.alpha);
-    json_write_key(&w, "lora_dropout");
-    json_write_f64(&w, 0.0);
-    json_write_key(&w, "modules_to_save");
-    json_write_null(&w);
-    write_text(&w, "peft_type", "LORA");
-    json_write_key(&w, "r");
-    json_write_i64(&w, adapter->lora.rank);
+    json_put_string(&w, "base_model_name_or_path", base);
+    json_put_string(&w, "bias", "none");
+    json_put_bool(&w, "fan_in_fan_out", adapter->model.family == MODEL_FAMILY_GPT2);
+    json_put_bool(&w, "inference_mode", true);
+    json_put_bool(&w, "init_lora_weights", true);
+    json_put_f64(&w, "lora_alpha", adapter->lora.alpha);
+    json_put_f64(&w, "lora_dropout", 0.0);
+    json_put_null(&w, "modules_to_save");
+    json_put_string(&w, "peft_type", "LORA");
+    json_put_i64(&w, "r", adapter->lora.rank);
     write_number_pattern(&w, "rank_pattern", adapter, file, true);
     write_targets(&w, adapter);
-    write_text(&w, "task_type", "CAUSAL_LM");
-    json_write_key(&w, "use_dora");
-    json_write_bool(&w, false);
-    json_write_key(&w, "use_rslora");
-    json_write_bool(&w, adapter->lora.rank_scaled);
+    json_put_string(&w, "task_type", "CAUSAL_LM");
+    json_put_bool(&w, "use_dora", false);
+    json_put_bool(&w, "use_rslora", adapter->lora.rank_scaled);
     json_write_object_end(&w);
     TRY(json_writer_finish(&w, err));
     strbuf_add_char(&text, '\n');
