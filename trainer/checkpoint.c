@@ -44,23 +44,15 @@ static enum err_code write_state(const struct checkpoint_state *state, const cha
     hash_to_hex(&state->config, config);
     hash_to_hex(&state->data, data);
     json_write_object_begin(&w);
-    json_write_key(&w, "global_step"); /* the name in transformers' trainer_state.json */
-    json_write_i64(&w, state->step);
-    json_write_key(&w, "config_sha256");
-    json_write_string(&w, config);
-    json_write_key(&w, "data_sha256");
-    json_write_string(&w, data);
-    json_write_key(&w, "build");
-    json_write_string(&w, state->build);
-    json_write_key(&w, "threads");
-    json_write_i64(&w, state->threads);
-    json_write_key(&w, "device");
-    json_write_string(&w, state->device);
-    json_write_key(&w, "numbers");
-    json_write_object_begin(&w);
+    json_put_i64(&w, "global_step", state->step); /* the name in transformers' trainer_state.json */
+    json_put_string(&w, "config_sha256", config);
+    json_put_string(&w, "data_sha256", data);
+    json_put_string(&w, "build", state->build);
+    json_put_i64(&w, "threads", state->threads);
+    json_put_string(&w, "device", state->device);
+    json_put_object_begin(&w, "numbers");
     for (int64_t i = 0; i < state->numbers_count; i++) {
-        json_write_key(&w, state->numbers[i].name);
-        json_write_f64(&w, state->numbers[i].value);
+        json_put_f64(&w, state->numbers[i].name, state->numbers[i].value);
     }
     json_write_object_end(&w);
     json_write_object_end(&w);

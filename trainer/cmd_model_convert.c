@@ -135,14 +135,10 @@ static enum err_code report(const struct conversion *c, struct error *err) {
     }
     struct json_writer w = JSON_WRITER_INIT(&text, JSON_INDENTED);
     json_write_object_begin(&w);
-    json_write_key(&w, "folder");
-    json_write_string(&w, c->to);
-    json_write_key(&w, "parameters");
-    json_write_i64(&w, parameters);
-    json_write_key(&w, "dtype");
-    json_write_string(&w, dtypes[c->dtype]);
-    json_write_key(&w, "tokenizer");
-    json_write_bool(&w, c->has_tokenizer);
+    json_put_string(&w, "folder", c->to);
+    json_put_i64(&w, "parameters", parameters);
+    json_put_string(&w, "dtype", dtypes[c->dtype]);
+    json_put_bool(&w, "tokenizer", c->has_tokenizer);
     json_write_object_end(&w);
     TRY(json_writer_finish(&w, err));
     strbuf_add_char(&text, '\n');

@@ -328,10 +328,6 @@ static enum err_code probe(struct sft *sft, struct sft_probe *out, struct error 
     return ERR_OK;
 }
 
-static double gib(int64_t bytes) {
-    return (double)bytes / (double)GIB;
-}
-
 static void build_plan_text(const struct sft_plan *plan, const struct sft_probe *probe,
                             struct strbuf *out) {
     strbuf_addf(out, "%-12s %" PRId64 ", of which %" PRId64 " are trained\n", "parameters",
@@ -346,30 +342,23 @@ static void build_plan_text(const struct sft_plan *plan, const struct sft_probe 
                 clock_duration_text((int64_t)(seconds * (double)CLOCK_NS_PER_S)).text,
                 probe->tokens_per_second);
     strbuf_addf(out, "%-12s %.2f GiB at the peak, measured on two steps\n", "memory",
-                gib(probe->memory_peak_bytes));
-}
-
-static void write_i64(struct json_writer *w, const char *key, int64_t value) {
-    json_write_key(w, key);
-    json_write_i64(w, value);
+                (double)probe->memory_peak_bytes / (double)GIB);
 }
 
 static enum err_code build_plan_json(const struct sft_plan *plan, const struct sft_probe *probe,
                                      struct strbuf *out, struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
     json_write_object_begin(&w);
-    write_i64(&w, "parameters", plan->parameters);
-    write_i64(&w, "parameters_trained", plan->trained);
-    write_i64(&w, "examples", plan->examples);
-    write_i64(&w, "validation_examples", plan->validation_examples);
-    write_i64(&w, "tokens_per_epoch", plan->tokens_per_epoch);
-    write_i64(&w, "target_tokens_per_epoch", plan->target_tokens_per_epoch);
-    write_i64(&w, "steps", plan->steps);
-    json_write_key(&w, "tokens_per_second");
-    json_write_f64(&w, probe->tokens_per_second);
-    json_write_key(&w, "seconds");
-    json_write_f64(&w, plan->tokens / probe->tokens_per_second);
-    write_i64(&w, "memory_peak_bytes", probe->memory_peak_bytes);
+    json_put_i64(&w, "parameters", plan->parameters);
+    json_put_i64(&w, "parameters_trained", plan->trained);
+    json_put_i64(&w, "examples", plan->examples);
+    json_put_i64(&w, "validation_examples", plan->validation_examples);
+    json_put_i64(&w, "tokens_per_epoch", plan->tokens_per_epoch);
+    json_put_i64(&w, "target_tokens_per_epoch", plan->target_tokens_per_epoch);
+    json_put_i64(&w, "steps", plan->steps);
+    json_put_f64(&w, "tokens_per_second", probe->tokens_per_second);
+    json_put_f64(&w, "seconds", plan->tokens / probe->tokens_per_second);
+    json_put_i64(&w, "memory_peak_bytes", probe->memory_peak_bytes);
     json_write_object_end(&w);
     strbuf_add_char(out, '\n');
     return json_writer_finish(&w, err);
