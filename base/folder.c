@@ -14,6 +14,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum err_code folder_path(const char *folder, const char *name, struct strbuf *out,
+                          struct error *err) {
+    strbuf_reset(out);
+    strbuf_addf(out, "%s/%s", folder, name);
+    return strbuf_check(out, "a path", err);
+}
+
 static inline void dir_scoped_end(DIR **dir) {
     if (*dir) {
         (void)closedir(*dir);
@@ -80,8 +87,7 @@ static enum err_code for_each_entry(const char *folder, const struct folder_name
                                     visit_path visit, struct error *err) {
     for (int64_t i = 0; i < names->count; i++) {
         SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
-        strbuf_addf(&path, "%s/%s", folder, names->items[i]);
-        TRY(strbuf_check(&path, "path", err));
+        TRY(folder_path(folder, names->items[i], &path, err));
         TRY(visit(strbuf_text(&path), err));
     }
     return ERR_OK;

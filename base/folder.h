@@ -11,6 +11,7 @@
 #define BASE_FOLDER_H
 
 #include "base/error.h"
+#include "base/strbuf.h"
 
 #include <stdint.h>
 
@@ -23,6 +24,10 @@ struct folder_names {
 
 #define FOLDER_NAMES_INIT \
     { .items = NULL, .count = 0, .capacity = 0 }
+
+/* Replaces `out` by "<folder>/<name>"; ERR_LIMIT for a path longer than the buffer may be. */
+ERR_NODISCARD enum err_code folder_path(const char *folder, const char *name, struct strbuf *out,
+                                        struct error *err);
 
 /* Replaces `out` by the names in `path`. */
 ERR_NODISCARD enum err_code folder_list(const char *path, struct folder_names *out,

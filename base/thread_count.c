@@ -4,6 +4,7 @@
 #include "base/thread_count.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/invariant.h"
 #include "base/number.h"
 #include "base/scoped.h"
@@ -60,8 +61,7 @@ static enum err_code read_if_there(const char *path, char **out_text, struct err
 static enum err_code read_numbers(const char *folder, const char *name, double out[2],
                                   int *out_count, struct error *err) {
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_BYTES_MAX);
-    strbuf_addf(&path, "%s/%s", folder, name);
-    TRY(strbuf_check(&path, "a cgroup path", err));
+    TRY(folder_path(folder, name, &path, err));
     SCOPED(mem) char *text = NULL;
     TRY(read_if_there(strbuf_text(&path), &text, err));
     *out_count = text ? sscanf(text, "%lf %lf", &out[0], &out[1]) : 0;

@@ -1,6 +1,7 @@
 /* tokenizer_save.c - see tokenizer.h. A tokenizer as files that transformers reads. */
 #include "base/file.h"
 #include "base/file_atomic.h"
+#include "base/folder.h"
 #include "base/json_writer.h"
 #include "base/mem.h"
 #include "base/scoped.h"
@@ -429,8 +430,7 @@ static bool is_due(const struct tokenizer *tok, enum tokenizer_file file) {
 static enum err_code save_file(const struct tokenizer *tok, const char *folder,
                                enum tokenizer_file file, struct error *err) {
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(64 * KIB);
-    strbuf_addf(&path, "%s/%s", folder, tokenizer_file_name(file));
-    TRY(strbuf_check(&path, "path", err));
+    TRY(folder_path(folder, tokenizer_file_name(file), &path, err));
     if (tok->files[file]) {
         return file_atomic_write_whole(strbuf_text(&path), tok->files[file], tok->file_bytes[file],
                                        err);

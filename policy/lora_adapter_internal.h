@@ -2,7 +2,6 @@
 #ifndef POLICY_LORA_ADAPTER_INTERNAL_H
 #define POLICY_LORA_ADAPTER_INTERNAL_H
 
-#include "base/strbuf.h"
 #include "policy/lora_adapter.h"
 #include "policy/model_family.h"
 
@@ -19,10 +18,6 @@ struct lora_adapter {
 #define LORA_MODEL_NAME  "adapter_model.safetensors"
 #define LORA_KEY_PREFIX  "base_model.model."
 #define LORA_KEY_BYTES   (MODEL_PUBLISHED_BYTES + 48)
-
-/* "<folder>/<name>" */
-ERR_NODISCARD enum err_code lora_path_in(const char *folder, const char *name, struct strbuf *out,
-                                         struct error *err);
 
 /* How PEFT names the module of a weight: its published name without ".weight". */
 void lora_module_name(const struct model_config *config, enum model_role role, int64_t layer,

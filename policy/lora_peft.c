@@ -2,6 +2,7 @@
 #include "policy/lora_adapter_internal.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/invariant.h"
 #include "base/json.h"
 #include "base/scoped.h"
@@ -15,17 +16,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum err_code lora_path_in(const char *folder, const char *name, struct strbuf *out,
-                           struct error *err) {
-    strbuf_reset(out);
-    strbuf_addf(out, "%s/%s", folder, name);
-    return strbuf_check(out, "path of an adapter", err);
-}
-
 bool lora_adapter_is_in(const char *folder) {
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
     struct error err = ERROR_INIT;
-    return lora_path_in(folder, LORA_CONFIG_NAME, &path, &err) == ERR_OK &&
+    return folder_path(folder, LORA_CONFIG_NAME, &path, &err) == ERR_OK &&
            file_exists(strbuf_text(&path));
 }
 
@@ -413,10 +407,10 @@ static enum err_code read_folder(const char *folder, const struct model_config *
     SCOPED(safetensors) struct safetensors *file = NULL;
     struct peft peft = {.doc = NULL};
     struct survey survey;
-    TRY(lora_path_in(folder, LORA_CONFIG_NAME, &path, err));
+    TRY(folder_path(folder, LORA_CONFIG_NAME, &path, err));
     TRY(json_parse_file(strbuf_text(&path), NULL, &doc, err));
     TRY(read_config(doc, &peft, err));
-    TRY(lora_path_in(folder, LORA_MODEL_NAME, &path, err));
+    TRY(folder_path(folder, LORA_MODEL_NAME, &path, err));
     TRY(safetensors_open(strbuf_text(&path), &file, err));
     TRY(survey_pairs(file, config, &survey, err));
     if (survey.tensors != safetensors_count(file)) {

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/file_atomic.h"
+#include "base/folder.h"
 #include "base/json_writer.h"
 #include "base/mem.h"
 #include "base/scoped.h"
@@ -246,8 +247,8 @@ enum err_code lora_adapter_write(const struct lora_adapter *adapter, const char 
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
     TRY(collect(adapter, &file, err));
     TRY(file_make_folders(folder, err));
-    TRY(lora_path_in(folder, LORA_MODEL_NAME, &path, err));
+    TRY(folder_path(folder, LORA_MODEL_NAME, &path, err));
     TRY(safetensors_write(strbuf_text(&path), file.tensors, file.count, metadata, 1, err));
-    TRY(lora_path_in(folder, LORA_CONFIG_NAME, &path, err));
+    TRY(folder_path(folder, LORA_CONFIG_NAME, &path, err));
     return write_config(adapter, &file, base, strbuf_text(&path), err);
 }

@@ -1,4 +1,5 @@
 /* weight_hf.c - folders as Hugging Face tools write them; see weight_files.h. */
+#include "base/folder.h"
 #include "base/json.h"
 #include "base/scoped.h"
 #include "base/strbuf.h"
@@ -14,8 +15,7 @@
 static enum err_code join(struct weight_files *files, const char *folder, const char *name,
                           const char **out, struct error *err) {
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_BYTES_MAX);
-    strbuf_addf(&path, "%s/%s", folder, name);
-    TRY(strbuf_check(&path, "a path", err));
+    TRY(folder_path(folder, name, &path, err));
     *out = arena_strndup(&files->texts, strbuf_text(&path), path.length);
     return *out ? ERR_OK : err_oom(err, "a path");
 }

@@ -124,13 +124,6 @@ static void name_shard(const struct plan *plan, int64_t shard, char out[FILE_NAM
     }
 }
 
-static enum err_code join(struct strbuf *path, const char *folder, const char *name,
-                          struct error *err) {
-    strbuf_reset(path);
-    strbuf_addf(path, "%s/%s", folder, name);
-    return strbuf_check(path, "a path", err);
-}
-
 /* ---- values ---- */
 
 static enum err_code check_values(const struct plan *plan, const struct model_tensor *tensor,
@@ -235,7 +228,7 @@ static enum err_code write_shard(const char *folder, struct plan *plan, int64_t 
     char name[FILE_NAME_BYTES];
     name_shard(plan, shard, name);
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_BYTES_MAX);
-    TRY(join(&path, folder, name, err));
+    TRY(folder_path(folder, name, &path, err));
     TRY(safetensors_write_filled(strbuf_text(&path), &content, err));
     plan->first_of_shard += count;
     return ERR_OK;
@@ -247,7 +240,7 @@ static enum err_code write_json(const char *folder, const char *name, struct jso
     strbuf_add_char(w->out, '\n');
     TRY(strbuf_check(w->out, name, err));
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_BYTES_MAX);
-    TRY(join(&path, folder, name, err));
+    TRY(folder_path(folder, name, &path, err));
     return file_atomic_write_whole(strbuf_text(&path), strbuf_text(w->out), w->out->length, err);
 }
 
@@ -292,7 +285,7 @@ static enum err_code compare_shard(const char *folder, const struct plan *plan, 
     char name[FILE_NAME_BYTES];
     name_shard(plan, shard, name);
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_BYTES_MAX);
-    TRY(join(&path, folder, name, err));
+    TRY(folder_path(folder, name, &path, err));
     SCOPED(safetensors) struct safetensors *file = NULL;
     TRY(safetensors_open(strbuf_text(&path), &file, err));
     for (int64_t i = 0; i < plan->count; i++) {

@@ -2,6 +2,7 @@
  * merged into it, as a Hugging Face folder. */
 #include "base/file.h"
 #include "base/file_atomic.h"
+#include "base/folder.h"
 #include "base/interrupt.h"
 #include "base/json_writer.h"
 #include "base/scoped.h"
@@ -14,6 +15,7 @@
 #include "trainer/run.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 #define TOKENIZER_BYTES_MAX (256 * MIB)
@@ -53,12 +55,10 @@ static enum err_code read_values(void *context, const struct model_tensor *tenso
 
 static enum err_code copy_file(const char *from_folder, const char *to_folder, const char *name,
                                bool *out_copied, struct error *err) {
-    SCOPED(strbuf) struct strbuf from = STRBUF_INIT(16 * KIB);
-    SCOPED(strbuf) struct strbuf to = STRBUF_INIT(16 * KIB);
-    strbuf_addf(&from, "%s/%s", from_folder, name);
-    strbuf_addf(&to, "%s/%s", to_folder, name);
-    TRY(strbuf_check(&from, "a path", err));
-    TRY(strbuf_check(&to, "a path", err));
+    SCOPED(strbuf) struct strbuf from = STRBUF_INIT(PATH_MAX);
+    SCOPED(strbuf) struct strbuf to = STRBUF_INIT(PATH_MAX);
+    TRY(folder_path(from_folder, name, &from, err));
+    TRY(folder_path(to_folder, name, &to, err));
     *out_copied = file_exists(strbuf_text(&from));
     if (!*out_copied) {
         return ERR_OK;

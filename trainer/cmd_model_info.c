@@ -1,5 +1,6 @@
 /* cmd_model_info.c - accord model info: what a model is, before anything is loaded. */
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/json_writer.h"
 #include "base/scoped.h"
 #include "policy/gguf.h"
@@ -62,8 +63,7 @@ static enum err_code look_into_gguf(const struct gguf *file, struct model_info *
 
 static enum err_code stands_in(const char *folder, const char *name, bool *out, struct error *err) {
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(16 * KIB);
-    strbuf_addf(&path, "%s/%s", folder, name);
-    TRY(strbuf_check(&path, "a path", err));
+    TRY(folder_path(folder, name, &path, err));
     *out = file_exists(strbuf_text(&path));
     return ERR_OK;
 }

@@ -448,8 +448,7 @@ static enum err_code train_in_folder(struct sft *sft, struct run_folder *folder,
                                      const struct tokenizer *tokenizer, struct error *err) {
     int64_t steps_done = 0;
     SCOPED(strbuf) struct strbuf final = STRBUF_INIT(PATH_MAX);
-    strbuf_addf(&final, "%s/final", folder->path);
-    TRY(strbuf_check(&final, "path of the model", err));
+    TRY(folder_path(folder->path, "final", &final, err));
     if (file_exists(strbuf_text(&final))) {
         log_info(sft->run->log, "sft", "the run is finished: '%s'", strbuf_text(&final));
         return ERR_OK;
