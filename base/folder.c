@@ -114,3 +114,45 @@ enum err_code folder_remove(const char *path, struct error *err) {
     }
     return ERR_OK;
 }
+
+/* --- whole or not at all --- */
+
+static enum err_code check_free(const char *path, struct error *err) {
+    if (!file_exists(path)) {
+        return ERR_OK;
+    }
+    SCOPED(folder_names) struct folder_names names = FOLDER_NAMES_INIT;
+    TRY(folder_list(path, &names, err));
+    return names.count == 0
+               ? ERR_OK
+               : err_set(err, ERR_USAGE,
+                         "'%s' is there and not empty: choose another, or remove it", path);
+}
+
+static enum err_code fill_and_rename(const char *unfinished, const char *path, folder_fill fill,
+                                     void *context, struct error *err) {
+    TRY(file_make_folders(unfinished, err));
+    TRY(fill(context, unfinished, err));
+    return file_rename(unfinished, path, err);
+}
+
+enum err_code folder_write_whole(const char *path, folder_fill fill, void *context,
+                                 struct error *err) {
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') {
+        length--;
+    }
+    SCOPED(mem) char *place = mem_strndup(path, length);
+    SCOPED(mem) char *unfinished = place ? mem_strjoin(place, ".tmp") : NULL;
+    if (!unfinished) {
+        return err_oom(err, "a path");
+    }
+    TRY(check_free(place, err));
+    TRY(folder_remove(unfinished, err)); /* of a try that was killed */
+    if (fill_and_rename(unfinished, place, fill, context, err) != ERR_OK) {
+        struct error ignored = ERROR_INIT;
+        (void)!folder_remove(unfinished, &ignored);
+        return err->code;
+    }
+    return file_sync_folder_of(place, err);
+}

@@ -1,7 +1,7 @@
 /* model_save.c - see model_save.h. */
 #include "policy/model_save.h"
 
-#include "base/file.h"
+#include "base/folder.h"
 #include "base/rng.h"
 #include "base/scoped.h"
 #include "data/tokenizer.h"
@@ -19,13 +19,7 @@ static enum err_code read_parameter(void *context, const struct model_tensor *te
                       model_tensor_elements(tensor), err);
 }
 
-static enum err_code save_tokenizer(void *context, const char *folder, struct error *err) {
-    const struct tokenizer *const *tokenizer = context;
-    return *tokenizer ? tokenizer_save(*tokenizer, folder, err) : ERR_OK;
-}
-
-/* --- a whole model ------------------------------------------------------------------------------
- */
+/* --- a whole model --- */
 
 /* Some tokens of the vocabulary, always the same. */
 static enum err_code make_probe(const struct model_config *config, struct packed_batch *out,
@@ -68,9 +62,8 @@ static enum err_code compare_logits(struct model *model, struct model *again,
     return ERR_OK;
 }
 
-static enum err_code save_whole(struct model *model, const struct model_save_options *options,
-                                struct error *err) {
-    const struct tokenizer *tokenizer = options->tokenizer;
+static enum err_code write_whole(struct model *model, const char *folder,
+                                 const struct model_save_options *options, struct error *err) {
     const struct weight_writer_job job = {
         .config = model_config_of(model),
         .dtype = options->dtype,
@@ -78,19 +71,16 @@ static enum err_code save_whole(struct model *model, const struct model_save_opt
         .threads = tt_threads(),
         .read = read_parameter,
         .context = model,
-        .others = save_tokenizer,
-        .others_context = &tokenizer,
     };
-    TRY(weight_writer_new_folder(options->folder, &job, err));
+    TRY(weight_writer_fill(folder, &job, err));
     struct model_options reading = model_options_of(model);
     reading.training = MODEL_FROZEN;
     SCOPED(model) struct model *again = NULL;
-    TRY(model_open(options->folder, &reading, &again, err));
-    return compare_logits(model, again, options->dtype, options->folder, err);
+    TRY(model_open(folder, &reading, &again, err));
+    return compare_logits(model, again, options->dtype, folder, err);
 }
 
-/* --- adapters -----------------------------------------------------------------------------------
- */
+/* --- adapters --- */
 
 /* What an adapter adds to a weight, scale B A: in `out` [elements]. */
 static void update_of(const struct lora_adapter *adapter, const struct model_tensor *weight,
@@ -141,21 +131,36 @@ static enum err_code compare_adapters(const struct lora_adapter *adapter,
     return ERR_OK;
 }
 
-static enum err_code save_adapter(struct model *model, const struct model_save_options *options,
-                                  struct error *err) {
+static enum err_code write_adapter(struct model *model, const char *folder,
+                                   const struct model_save_options *options, struct error *err) {
     SCOPED(lora_adapter) struct lora_adapter *adapter = NULL;
     SCOPED(lora_adapter) struct lora_adapter *again = NULL;
     TRY(model_take_adapter(model, &adapter, err));
-    TRY(file_make_folders(options->folder, err));
-    const struct tokenizer *tokenizer = options->tokenizer;
-    TRY(save_tokenizer(&tokenizer, options->folder, err));
-    TRY(lora_adapter_write(adapter, options->base, options->folder, err));
-    TRY(lora_adapter_read(options->folder, model_config_of(model), &again, err));
-    return compare_adapters(adapter, again, options->folder, err);
+    TRY(lora_adapter_write(adapter, options->base, folder, err));
+    TRY(lora_adapter_read(folder, model_config_of(model), &again, err));
+    return compare_adapters(adapter, again, folder, err);
+}
+
+/* --- either --- */
+
+struct saving {
+    struct model *model;
+    const struct model_save_options *options;
+};
+
+static enum err_code fill(void *context, const char *folder, struct error *err) {
+    const struct saving *saving = context;
+    const struct model_save_options *options = saving->options;
+    if (options->tokenizer) {
+        TRY(tokenizer_save(options->tokenizer, folder, err));
+    }
+    return model_options_of(saving->model).training == MODEL_TRAIN_LORA
+               ? write_adapter(saving->model, folder, options, err)
+               : write_whole(saving->model, folder, options, err);
 }
 
 enum err_code model_save(struct model *model, const struct model_save_options *options,
                          struct error *err) {
-    return model_options_of(model).training == MODEL_TRAIN_LORA ? save_adapter(model, options, err)
-                                                                : save_whole(model, options, err);
+    struct saving saving = {.model = model, .options = options};
+    return folder_write_whole(options->folder, fill, &saving, err);
 }

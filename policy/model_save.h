@@ -8,6 +8,8 @@
  * Checked:  the folder is opened again. Of a whole model logits of a probe are computed from what
  * was read: the same bits where both sides are f32, else within MODEL_SAVE_TOLERANCE of the largest
  * logit, which is what rounding does. Of an adapter what it adds to each weight is compared.
+ * Atomic:   the folder gets its name when it is whole and has been compared; a failure leaves
+ *           nothing, a kill "<folder>.tmp", which the next save replaces (base/folder.h).
  * Threads:  as the model.
  */
 #ifndef POLICY_MODEL_SAVE_H
@@ -25,7 +27,7 @@
 struct tokenizer;
 
 struct model_save_options {
-    const char *folder;                /* must not exist, or be empty */
+    const char *folder;                /* not there yet, or empty */
     enum weight_dtype dtype;           /* of a whole model; adapters are f32 */
     const struct tokenizer *tokenizer; /* NULL: none */
     const char *base;                  /* of an adapter: what it was trained on */

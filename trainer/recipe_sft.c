@@ -424,23 +424,16 @@ static enum err_code prepare(struct run *run, const struct sft_data *data, struc
                         &out->adamw, err);
 }
 
-/* final/ is there exactly when all of it is: a kill leaves final.tmp/. */
-static enum err_code save_model(struct sft *sft, const char *final,
+static enum err_code save_model(struct sft *sft, const char *folder,
                                 const struct tokenizer *tokenizer, struct error *err) {
-    SCOPED(strbuf) struct strbuf unfinished = STRBUF_INIT(PATH_MAX);
-    strbuf_addf(&unfinished, "%s.tmp", final);
-    TRY(strbuf_check(&unfinished, "path of the model", err));
     const struct model_save_options options = {
-        .folder = strbuf_text(&unfinished),
+        .folder = folder,
         .dtype = sft->config->save_dtype,
         .tokenizer = tokenizer,
         .base = sft->config->model,
     };
-    TRY(folder_remove(options.folder, err));
     TRY(model_save(sft->model, &options, err));
-    TRY(file_rename(options.folder, final, err));
-    TRY(file_sync_folder_of(final, err));
-    log_info(sft->run->log, "sft", "saved '%s', read back and compared", final);
+    log_info(sft->run->log, "sft", "saved '%s', read back and compared", folder);
     return ERR_OK;
 }
 

@@ -1,12 +1,17 @@
-/* Paths in folders, and folders removed. */
+/* Paths in folders, and folders that are whole or not there. */
 #include "base/folder.h"
 
 #include "base/file.h"
 #include "base/scoped.h"
+#include "tests/support/alloc_loop.h"
+#include "tests/support/io_loop.h"
+#include "tests/support/kill_loop.h"
 #include "tests/support/scratch.h"
 #include "tests/support/test.h"
 
+#include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 
 static void test_path__joins_and_replaces(void **state) {
     (void)state;
@@ -33,10 +38,106 @@ static void test_remove__only_files_and_only_all_of_them(void **state) {
     assert_string_equal(scratch_list(scratch), "");
 }
 
+/* --- whole or not at all --- */
+
+static enum err_code write_file(const char *folder, const char *name, struct error *err) {
+    SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
+    SCOPED(file_fd) int fd = -1;
+    TRY(folder_path(folder, name, &path, err));
+    TRY(file_open(strbuf_text(&path), O_WRONLY | O_CREAT, &fd, err));
+    TRY(file_write(fd, strbuf_text(&path), name, strlen(name), err));
+    return file_close(&fd, strbuf_text(&path), err);
+}
+
+/* Two files that hold their names; between them it fails where `context` is not NULL. */
+static enum err_code fill(void *context, const char *folder, struct error *err) {
+    TRY(write_file(folder, "one", err));
+    if (context) {
+        return err_set(err, ERR_DATA, "half");
+    }
+    return write_file(folder, "two", err);
+}
+
+static void test_write_whole__replaces_what_a_kill_left(void **state) {
+    struct scratch *scratch = *state;
+    struct error err = ERROR_INIT;
+    assert_ok(file_make_folders(scratch_path(scratch, "a.tmp"), &err), &err);
+    scratch_write(scratch, "a.tmp/three", "of a try before");
+    assert_ok(folder_write_whole(scratch_path(scratch, "a/"), fill, NULL, &err), &err);
+    assert_string_equal(scratch_list(scratch), "a/");
+    assert_string_equal(scratch_read(scratch, "a/one"), "one");
+    assert_string_equal(scratch_read(scratch, "a/two"), "two");
+    assert_false(file_exists(scratch_path(scratch, "a/three")));
+}
+
+static void test_write_whole__only_over_an_empty_folder(void **state) {
+    struct scratch *scratch = *state;
+    struct error err = ERROR_INIT;
+    const char *path = scratch_path(scratch, "a");
+    assert_ok(file_make_folders(path, &err), &err);
+    assert_ok(folder_write_whole(path, fill, NULL, &err), &err);
+    assert_fails(folder_write_whole(path, fill, NULL, &err), ERR_USAGE,
+                 "/a' is there and not empty", &err);
+    assert_string_equal(scratch_read(scratch, "a/two"), "two");
+    assert_string_equal(scratch_list(scratch), "a/");
+}
+
+static void test_write_whole__a_failing_one_leaves_nothing(void **state) {
+    struct scratch *scratch = *state;
+    struct error err = ERROR_INIT;
+    bool half = true;
+    assert_fails(folder_write_whole(scratch_path(scratch, "a"), fill, &half, &err), ERR_DATA,
+                 "half", &err);
+    assert_string_equal(scratch_list(scratch), "");
+}
+
+static enum err_code write_anew(void *context, struct error *err) {
+    TRY(folder_remove(scratch_path(context, "a"), err));
+    return folder_write_whole(scratch_path(context, "a"), fill, NULL, err);
+}
+
+static void check_whole_or_absent(void *context) {
+    if (*scratch_list(context)) {
+        assert_string_equal(scratch_list(context), "a/");
+        assert_string_equal(scratch_read(context, "a/two"), "two");
+    }
+}
+
+static void test_write_whole__survives_every_failure(void **state) {
+    alloc_loop_check(write_anew, *state);
+    io_loop_check(write_anew, check_whole_or_absent, *state);
+}
+
+static void write_for_ever(void *context, struct kill_loop_child *child) {
+    struct error err = ERROR_INIT;
+    for (;;) {
+        assert_ok(write_anew(context, &err), &err);
+        kill_loop_tell(child);
+    }
+}
+
+static void check_after_kill(void *context) {
+    struct error err = ERROR_INIT;
+    if (file_exists(scratch_path(context, "a/one"))) {
+        assert_string_equal(scratch_read(context, "a/one"), "one");
+    }
+    assert_ok(write_anew(context, &err), &err);
+    assert_string_equal(scratch_list(context), "a/");
+}
+
+static void test_write_whole__survives_being_killed(void **state) {
+    kill_loop_check(write_for_ever, check_after_kill, *state);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_path__joins_and_replaces),
         SCRATCH_TEST(test_remove__only_files_and_only_all_of_them),
+        SCRATCH_TEST(test_write_whole__replaces_what_a_kill_left),
+        SCRATCH_TEST(test_write_whole__only_over_an_empty_folder),
+        SCRATCH_TEST(test_write_whole__a_failing_one_leaves_nothing),
+        SCRATCH_TEST(test_write_whole__survives_every_failure),
+        SCRATCH_TEST(test_write_whole__survives_being_killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
