@@ -1,7 +1,6 @@
 /* weight_writer.c - see weight_writer.h. */
 #include "policy/weight_writer.h"
 
-#include "base/file.h"
 #include "base/file_atomic.h"
 #include "base/folder.h"
 #include "base/hash.h"
@@ -339,50 +338,4 @@ enum err_code weight_writer_fill(const char *folder, const struct weight_writer_
     }
     TRY(write_configs(folder, job, err));
     return compare(folder, &plan, err);
-}
-
-/* ---- a new folder ---- */
-
-static enum err_code check_free(const char *folder, struct error *err) {
-    if (!file_exists(folder)) {
-        return ERR_OK;
-    }
-    SCOPED(folder_names) struct folder_names names = FOLDER_NAMES_INIT;
-    TRY(folder_list(folder, &names, err));
-    return names.count == 0
-               ? ERR_OK
-               : err_set(err, ERR_USAGE,
-                         "'%s' is there and not empty: choose another, or remove it", folder);
-}
-
-static enum err_code fill_and_rename(const char *staging, const char *folder,
-                                     const struct weight_writer_job *job, struct error *err) {
-    if (job->others) {
-        TRY(job->others(job->others_context, staging, err));
-    }
-    TRY(weight_writer_fill(staging, job, err));
-    TRY(file_rename(staging, folder, err));
-    return file_sync_folder_of(folder, err);
-}
-
-enum err_code weight_writer_new_folder(const char *folder, const struct weight_writer_job *job,
-                                       struct error *err) {
-    size_t length = strlen(folder);
-    while (length > 1 && folder[length - 1] == '/') {
-        length--;
-    }
-    SCOPED(mem) char *place = mem_strndup(folder, length);
-    SCOPED(mem) char *staging = place ? mem_strjoin(place, ".tmp") : NULL;
-    if (!staging) {
-        return err_oom(err, "a path");
-    }
-    TRY(check_free(place, err));
-    TRY(folder_remove(staging, err));
-    TRY(file_make_folders(staging, err));
-    const enum err_code code = fill_and_rename(staging, place, job, err);
-    if (code != ERR_OK) {
-        struct error ignored = ERROR_INIT;
-        (void)!folder_remove(staging, &ignored);
-    }
-    return code;
 }

@@ -7,18 +7,14 @@
  *               .read = read_parameter,      // gives f32 values by role and layer
  *               .context = model,
  *           };
- *           TRY(weight_writer_new_folder("runs/7/final", &job, err));
+ *           TRY(weight_writer_fill(folder, &job, err));      // within folder_write_whole
  * Layout:   model.safetensors, or model-0000i-of-0000n.safetensors with an index when the weights
  *           pass shard_bytes_max; names, orientation and joined tensors as transformers has them; a
  *           tied head is left out; metadata format "pt".
- * Atomic:   weight_writer_new_folder fills "<folder>.tmp" and renames it: after kill -9, a full
- * disk or a power cut `folder` is not there or is whole, and what was left of an earlier try is
- * replaced. weight_writer_fill writes into a folder that the caller makes whole (a checkpoint):
- * each file is whole or absent, and config.json, without which nothing loads the folder, comes
- * last. Checked:  the folder is opened again (policy/weight_source.h), and every tensor's bytes are
- *           compared with what was handed over, by hash.
- * Memory:   three copies of one tensor.
- * Threads:  no state.
+ * Atomic:   the caller makes the folder whole or absent (base/folder.h). In it each file is whole
+ * or absent, and config.json, without which nothing loads the folder, comes last. Checked:  the
+ * folder is opened again (policy/weight_source.h), and every tensor's bytes are compared with what
+ * was handed over, by hash. Memory:   three copies of one tensor. Threads:  no state.
  */
 #ifndef POLICY_WEIGHT_WRITER_H
 #define POLICY_WEIGHT_WRITER_H
@@ -37,9 +33,6 @@
 typedef enum err_code (*weight_writer_read)(void *context, const struct model_tensor *tensor,
                                             float *out_values, struct error *err);
 
-/* Writes other files (a tokenizer) into the folder, before it gets its name. */
-typedef enum err_code (*weight_writer_others)(void *context, const char *folder, struct error *err);
-
 struct weight_writer_job {
     const struct model_config *config;
     enum weight_dtype dtype;
@@ -47,18 +40,11 @@ struct weight_writer_job {
     int64_t threads; /* 0 is 1 */
     weight_writer_read read;
     void *context;
-    weight_writer_others others; /* NULL: none */
-    void *others_context;
 };
 
-/* `folder` must not exist, or be empty.
- *   fails    ERR_USAGE when something stands there; ERR_IO; ERR_OOM; ERR_DATA for a value that is
- *            not finite or does not fit f16; ERR_VERIFY when what was read back differs */
-ERR_NODISCARD enum err_code weight_writer_new_folder(const char *folder,
-                                                     const struct weight_writer_job *job,
-                                                     struct error *err);
-
-/* `folder` must be there, and hold no other model. Does not call `others`. */
+/* `folder` must be there, and hold no other model.
+ *   fails    ERR_IO; ERR_OOM; ERR_DATA for a value that is not finite or does not fit f16;
+ *            ERR_VERIFY when what was read back differs */
 ERR_NODISCARD enum err_code
 weight_writer_fill(const char *folder, const struct weight_writer_job *job, struct error *err);
 

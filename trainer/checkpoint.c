@@ -1,7 +1,6 @@
 /* checkpoint.c - see checkpoint.h; in the tensor half. */
 #include "trainer/checkpoint.h"
 
-#include "base/file.h"
 #include "base/file_atomic.h"
 #include "base/folder.h"
 #include "base/json.h"
@@ -15,22 +14,15 @@
 #include <string.h>
 
 #define PREFIX          "checkpoint-"
-#define UNFINISHED      ".tmp"
+#define UNFINISHED      ".tmp" /* of base/folder.h, after a kill */
 #define STATE_BYTES_MAX 65536
 
-/* "<run folder>/checkpoint-<step><suffix>" */
-static enum err_code folder_of(const char *run_folder, int64_t step, const char *suffix,
-                               struct strbuf *out, struct error *err) {
+/* "<run folder>/checkpoint-<step>" */
+static enum err_code folder_of(const char *run_folder, int64_t step, struct strbuf *out,
+                               struct error *err) {
     strbuf_reset(out);
-    strbuf_addf(out, "%s/" PREFIX "%" PRId64 "%s", run_folder, step, suffix);
+    strbuf_addf(out, "%s/" PREFIX "%" PRId64, run_folder, step);
     return strbuf_check(out, "path of a checkpoint", err);
-}
-
-static enum err_code path_in(const struct strbuf *folder, const char *name, struct strbuf *out,
-                             struct error *err) {
-    strbuf_reset(out);
-    strbuf_addf(out, "%s/%s", strbuf_text(folder), name);
-    return strbuf_check(out, "path in a checkpoint", err);
 }
 
 /* --- saving ----------------------------------------------------------------------------------- */
@@ -62,31 +54,31 @@ static enum err_code write_state(const struct checkpoint_state *state, const cha
     return file_atomic_write_whole(path, text.bytes, text.length, err);
 }
 
-static enum err_code write_files(const struct strbuf *folder, const struct checkpoint_state *state,
-                                 const struct tt_params *params, const struct tt_adamw *adamw,
-                                 struct error *err) {
+struct saving {
+    const struct checkpoint_state *state;
+    const struct tt_params *params;
+    const struct tt_adamw *adamw;
+};
+
+static enum err_code fill(void *context, const char *folder, struct error *err) {
+    const struct saving *saving = context;
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
-    TRY(path_in(folder, "params.safetensors", &path, err));
-    TRY(tt_params_save(params, strbuf_text(&path), NULL, 0, err));
-    TRY(path_in(folder, "optimizer.safetensors", &path, err));
-    TRY(tt_adamw_save(adamw, strbuf_text(&path), err));
-    TRY(path_in(folder, "state.json", &path, err));
-    return write_state(state, strbuf_text(&path), err);
+    TRY(folder_path(folder, "params.safetensors", &path, err));
+    TRY(tt_params_save(saving->params, strbuf_text(&path), NULL, 0, err));
+    TRY(folder_path(folder, "optimizer.safetensors", &path, err));
+    TRY(tt_adamw_save(saving->adamw, strbuf_text(&path), err));
+    TRY(folder_path(folder, "state.json", &path, err));
+    return write_state(saving->state, strbuf_text(&path), err);
 }
 
 enum err_code checkpoint_save(const char *run_folder, const struct checkpoint_state *state,
                               const struct tt_params *params, const struct tt_adamw *adamw,
                               struct error *err) {
-    SCOPED(strbuf) struct strbuf unfinished = STRBUF_INIT(PATH_MAX);
-    SCOPED(strbuf) struct strbuf finished = STRBUF_INIT(PATH_MAX);
-    TRY(folder_of(run_folder, state->step, UNFINISHED, &unfinished, err));
-    TRY(folder_of(run_folder, state->step, "", &finished, err));
-    TRY(folder_remove(strbuf_text(&unfinished), err));
-    TRY(folder_remove(strbuf_text(&finished), err)); /* of a run resumed from before it */
-    TRY(file_make_folders(strbuf_text(&unfinished), err));
-    TRY(write_files(&unfinished, state, params, adamw, err));
-    TRY(file_rename(strbuf_text(&unfinished), strbuf_text(&finished), err));
-    return file_sync_folder_of(strbuf_text(&finished), err);
+    struct saving saving = {.state = state, .params = params, .adamw = adamw};
+    SCOPED(strbuf) struct strbuf folder = STRBUF_INIT(PATH_MAX);
+    TRY(folder_of(run_folder, state->step, &folder, err));
+    TRY(folder_remove(strbuf_text(&folder), err)); /* of a run resumed from before it */
+    return folder_write_whole(strbuf_text(&folder), fill, &saving, err);
 }
 
 /* --- finding ---------------------------------------------------------------------------------- */
@@ -135,8 +127,7 @@ enum err_code checkpoint_keep_newest(const char *run_folder, int64_t count, stru
         const bool is_old = step >= 0 && count_newer(&names, step) >= count;
         if (is_old || is_unfinished(names.items[i])) {
             SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
-            strbuf_addf(&path, "%s/%s", run_folder, names.items[i]);
-            TRY(strbuf_check(&path, "path of a checkpoint", err));
+            TRY(folder_path(run_folder, names.items[i], &path, err));
             TRY(folder_remove(strbuf_text(&path), err));
         }
     }
@@ -199,14 +190,14 @@ enum err_code checkpoint_load(const char *run_folder, const struct checkpoint_st
                               struct error *err) {
     SCOPED(strbuf) struct strbuf folder = STRBUF_INIT(PATH_MAX);
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
-    TRY(folder_of(run_folder, expected->step, "", &folder, err));
-    TRY(path_in(&folder, "state.json", &path, err));
+    TRY(folder_of(run_folder, expected->step, &folder, err));
+    TRY(folder_path(strbuf_text(&folder), "state.json", &path, err));
     SCOPED(json) struct json *doc = NULL;
     TRY(json_parse_file(strbuf_text(&path), NULL, &doc, err));
     TRY(check_state(doc, expected, strbuf_text(&path), err));
     TRY(read_numbers(doc, expected, out_numbers, err));
-    TRY(path_in(&folder, "params.safetensors", &path, err));
+    TRY(folder_path(strbuf_text(&folder), "params.safetensors", &path, err));
     TRY(tt_params_load(params, strbuf_text(&path), err));
-    TRY(path_in(&folder, "optimizer.safetensors", &path, err));
+    TRY(folder_path(strbuf_text(&folder), "optimizer.safetensors", &path, err));
     return tt_adamw_load(adamw, strbuf_text(&path), err);
 }

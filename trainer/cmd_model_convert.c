@@ -145,7 +145,8 @@ static enum err_code report(const struct conversion *c, struct error *err) {
     return output_text(c->run->output, &text, err);
 }
 
-static enum err_code convert(struct conversion *c, struct error *err) {
+static enum err_code fill(void *context, const char *folder, struct error *err) {
+    struct conversion *c = context;
     const struct weight_writer_job job = {
         .config = weight_source_config(c->source),
         .dtype = c->dtype,
@@ -153,11 +154,15 @@ static enum err_code convert(struct conversion *c, struct error *err) {
         .threads = c->threads,
         .read = read_values,
         .context = c,
-        .others = write_tokenizer,
-        .others_context = c,
     };
-    run_progress_open(c->run, "convert", "tensors", model_layout_count(job.config), &c->progress);
-    const enum err_code code = weight_writer_new_folder(c->to, &job, err);
+    TRY(write_tokenizer(c, folder, err));
+    return weight_writer_fill(folder, &job, err);
+}
+
+static enum err_code convert(struct conversion *c, struct error *err) {
+    const int64_t tensors = model_layout_count(weight_source_config(c->source));
+    run_progress_open(c->run, "convert", "tensors", tensors, &c->progress);
+    const enum err_code code = folder_write_whole(c->to, fill, c, err);
     if (code == ERR_OK) {
         progress_finish(&c->progress);
     }

@@ -37,6 +37,16 @@ static struct weight_writer_job job_of(struct weight_source *source, enum weight
     };
 }
 
+static enum err_code fill(void *context, const char *folder, struct error *err) {
+    return weight_writer_fill(folder, context, err);
+}
+
+/* As its callers do. */
+static enum err_code write_folder(const char *folder, struct weight_writer_job *job,
+                                  struct error *err) {
+    return folder_write_whole(folder, fill, job, err);
+}
+
 static void assert_same_file(const char *left, const char *right) {
     struct error err = ERROR_INIT;
     SCOPED(mem) char *a = NULL;
@@ -50,7 +60,7 @@ static void assert_same_file(const char *left, const char *right) {
 }
 
 /* In the dtype that transformers stored, the file of weights has the same bytes. */
-static void test_new_folder__the_bytes_of_transformers(void **state) {
+static void test_fill__the_bytes_of_transformers(void **state) {
     struct scratch *scratch = *state;
     static const struct {
         const char *model;
@@ -65,9 +75,9 @@ static void test_new_folder__the_bytes_of_transformers(void **state) {
         struct error err = ERROR_INIT;
         SCOPED(weight_source)
         struct weight_source *source = open_source(model_case_path(cases[i].model));
-        const struct weight_writer_job job = job_of(source, cases[i].dtype);
+        struct weight_writer_job job = job_of(source, cases[i].dtype);
         const char *folder = scratch_path(scratch, cases[i].model);
-        assert_ok(weight_writer_new_folder(folder, &job, &err), &err);
+        assert_ok(write_folder(folder, &job, &err), &err);
         SCOPED(weight_source) struct weight_source *written = open_source(folder);
         assert_weights_of(written, cases[i].model);
         assert_same_config(weight_source_config(written), weight_source_config(source));
@@ -82,13 +92,13 @@ static void test_new_folder__the_bytes_of_transformers(void **state) {
     assert_string_equal(scratch_list(scratch), "");
 }
 
-static void test_new_folder__shards_with_an_index(void **state) {
+static void test_fill__shards_with_an_index(void **state) {
     struct scratch *scratch = *state;
     struct error err = ERROR_INIT;
     SCOPED(weight_source) struct weight_source *source = open_source(model_case_path("gpt2"));
     struct weight_writer_job job = job_of(source, WEIGHT_F32);
     job.shard_bytes_max = 4000;
-    assert_ok(weight_writer_new_folder(scratch_path(scratch, "out/"), &job, &err), &err);
+    assert_ok(write_folder(scratch_path(scratch, "out/"), &job, &err), &err);
     SCOPED(weight_source)
     struct weight_source *written = open_source(scratch_path(scratch, "out"));
     assert_weights_of(written, "gpt2");
@@ -98,20 +108,20 @@ static void test_new_folder__shards_with_an_index(void **state) {
     assert_ok(folder_remove(scratch_path(scratch, "out"), &err), &err);
 }
 
-static void test_new_folder__never_over_something_else(void **state) {
+static void test_fill__never_over_something_else(void **state) {
     struct scratch *scratch = *state;
     struct error err = ERROR_INIT;
     SCOPED(weight_source) struct weight_source *source = open_source(model_case_path("llama3"));
-    const struct weight_writer_job job = job_of(source, WEIGHT_BF16);
+    struct weight_writer_job job = job_of(source, WEIGHT_BF16);
     const char *folder = scratch_path(scratch, "out");
-    assert_ok(weight_writer_new_folder(folder, &job, &err), &err);
-    assert_fails(weight_writer_new_folder(folder, &job, &err), ERR_USAGE, "not empty", &err);
+    assert_ok(write_folder(folder, &job, &err), &err);
+    assert_fails(write_folder(folder, &job, &err), ERR_USAGE, "not empty", &err);
     assert_ok(folder_remove(folder, &err), &err);
     /* An empty folder, and what a killed run left beside it, are in nobody's way. */
     assert_ok(file_make_folders(folder, &err), &err);
     assert_ok(file_make_folders(scratch_path(scratch, "out.tmp"), &err), &err);
     scratch_write(scratch, "out.tmp/model.safetensors.tmp", "half");
-    assert_ok(weight_writer_new_folder(folder, &job, &err), &err);
+    assert_ok(write_folder(folder, &job, &err), &err);
     assert_string_equal(scratch_list(scratch), "out/");
     assert_ok(folder_remove(folder, &err), &err);
 }
@@ -128,7 +138,7 @@ static enum err_code read_value(void *context, const struct model_tensor *tensor
     return ERR_OK;
 }
 
-static void test_new_folder__bad_values_leave_nothing(void **state) {
+static void test_fill__bad_values_leave_nothing(void **state) {
     struct scratch *scratch = *state;
     struct error err = ERROR_INIT;
     SCOPED(weight_source) struct weight_source *source = open_source(model_case_path("llama3"));
@@ -137,13 +147,13 @@ static void test_new_folder__bad_values_leave_nothing(void **state) {
     float value = INFINITY;
     job.context = &value;
     const char *folder = scratch_path(scratch, "out");
-    assert_fails(weight_writer_new_folder(folder, &job, &err), ERR_DATA,
-                 "layers.0.attn.v.weight[1, 1] is inf", &err);
+    assert_fails(write_folder(folder, &job, &err), ERR_DATA, "layers.0.attn.v.weight[1, 1] is inf",
+                 &err);
     value = 65519.0F; /* rounds to 65504 */
-    assert_ok(weight_writer_new_folder(folder, &job, &err), &err);
+    assert_ok(write_folder(folder, &job, &err), &err);
     assert_ok(folder_remove(folder, &err), &err);
     value = -65520.0F;
-    assert_fails(weight_writer_new_folder(folder, &job, &err), ERR_DATA, "which f16 cannot", &err);
+    assert_fails(write_folder(folder, &job, &err), ERR_DATA, "which f16 cannot", &err);
     assert_string_equal(scratch_list(scratch), "");
 }
 
@@ -167,7 +177,7 @@ static enum err_code write_once(void *context, struct error *err) {
     struct weight_writer_job job = job_of(failing->source, WEIGHT_BF16);
     job.shard_bytes_max = failing->shard_bytes_max;
     failing->tries++;
-    return weight_writer_new_folder(scratch_path(failing->scratch, name_of(failing)), &job, err);
+    return write_folder(scratch_path(failing->scratch, name_of(failing)), &job, err);
 }
 
 /* Whole or not there, and nothing beside it. A failure of the very last step, syncing the folder
@@ -183,7 +193,7 @@ static void check_whole_or_absent(void *context) {
     assert_string_equal(scratch_list(failing->scratch), "");
 }
 
-static void test_new_folder__survives_a_failing_disk(void **state) {
+static void test_fill__survives_a_failing_disk(void **state) {
     struct failing failing = {.scratch = *state,
                               .source = open_source(model_case_path("gpt2_old")),
                               .shard_bytes_max = 3000};
@@ -191,7 +201,7 @@ static void test_new_folder__survives_a_failing_disk(void **state) {
     weight_source_close(failing.source);
 }
 
-static void test_new_folder__survives_failing_allocations(void **state) {
+static void test_fill__survives_failing_allocations(void **state) {
     struct failing failing = {.scratch = *state,
                               .source = open_source(model_case_path("opt_bare")),
                               .shard_bytes_max = WEIGHT_SHARD_BYTES};
@@ -227,7 +237,7 @@ static void check_after_kill(void *context) {
     failing->tries = 0;
 }
 
-static void test_new_folder__survives_being_killed(void **state) {
+static void test_fill__survives_being_killed(void **state) {
     struct failing failing = {.scratch = *state,
                               .source = open_source(model_case_path("gpt2_old")),
                               .shard_bytes_max = 3000};
@@ -237,13 +247,13 @@ static void test_new_folder__survives_being_killed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        SCRATCH_TEST(test_new_folder__the_bytes_of_transformers),
-        SCRATCH_TEST(test_new_folder__shards_with_an_index),
-        SCRATCH_TEST(test_new_folder__never_over_something_else),
-        SCRATCH_TEST(test_new_folder__bad_values_leave_nothing),
-        SCRATCH_TEST(test_new_folder__survives_a_failing_disk),
-        SCRATCH_TEST(test_new_folder__survives_failing_allocations),
-        SCRATCH_TEST(test_new_folder__survives_being_killed),
+        SCRATCH_TEST(test_fill__the_bytes_of_transformers),
+        SCRATCH_TEST(test_fill__shards_with_an_index),
+        SCRATCH_TEST(test_fill__never_over_something_else),
+        SCRATCH_TEST(test_fill__bad_values_leave_nothing),
+        SCRATCH_TEST(test_fill__survives_a_failing_disk),
+        SCRATCH_TEST(test_fill__survives_failing_allocations),
+        SCRATCH_TEST(test_fill__survives_being_killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
