@@ -42,6 +42,32 @@ struct log {
     void *before_line_context;
 };
 
+static void close_file(struct log *log) {
+    file_fd_scoped_end(&log->file_fd);
+    mem_free(log->path);
+}
+
+enum err_code log_set_file(struct log *log, const char *path, enum log_level level,
+                           struct error *err) {
+    if (!log) {
+        return ERR_OK;
+    }
+    SCOPED(mem) char *copy = mem_strdup(path);
+    SCOPED(file_fd) int fd = -1;
+    if (!copy) {
+        return err_oom(err, "the log's file name");
+    }
+    TRY(file_open(copy, O_WRONLY | O_CREAT | O_APPEND, &fd, err));
+    close_file(log);
+    log->file_fd = fd;
+    log->path = MOVE(copy);
+    log->options.file_path = log->path;
+    log->options.file_level = level;
+    atomic_store(&log->file_failed, false);
+    fd = -1;
+    return ERR_OK;
+}
+
 enum err_code log_open(const struct log_options *options, struct log **out_log, struct error *err) {
     SCOPED(log) struct log *log = mem_array_zero(1, sizeof *log);
     if (!log) {
@@ -50,12 +76,7 @@ enum err_code log_open(const struct log_options *options, struct log **out_log, 
     log->options = *options;
     log->file_fd = -1;
     if (options->file_path) {
-        log->path = mem_strdup(options->file_path);
-        if (!log->path) {
-            return err_oom(err, "the log's file name");
-        }
-        log->options.file_path = log->path;
-        TRY(file_open(log->path, O_WRONLY | O_CREAT | O_APPEND, &log->file_fd, err));
+        TRY(log_set_file(log, options->file_path, options->file_level, err));
     }
     *out_log = MOVE(log);
     return ERR_OK;
@@ -63,8 +84,7 @@ enum err_code log_open(const struct log_options *options, struct log **out_log, 
 
 void log_close(struct log *log) {
     if (log) {
-        file_fd_scoped_end(&log->file_fd);
-        mem_free(log->path);
+        close_file(log);
         mem_free(log);
     }
 }

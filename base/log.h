@@ -71,6 +71,12 @@ ERR_NODISCARD enum err_code log_open(const struct log_options *options, struct l
                                      struct error *err);
 void log_close(struct log *log);
 
+/* From here on the lines go to this file, appended, in place of the one before: for a folder that
+ * is known late. Not while other threads log.
+ *   fails    as log_open; then nothing has changed */
+ERR_NODISCARD enum err_code log_set_file(struct log *log, const char *path, enum log_level level,
+                                         struct error *err);
+
 /* `area`: folder or file stem the line comes from. */
 void log_write(struct log *log, enum log_level level, const char *area, const char *fmt, ...)
     ERR_FORMAT(4, 5);

@@ -84,8 +84,33 @@ static void test_log_trace__only_channels_that_are_on(void **state) {
                         "2025-11-22T03:24:05.123Z trace sql: select 1\n");
 }
 
+static void test_log_set_file__takes_the_lines_from_then_on(void **state) {
+    struct scratch *scratch = *state;
+    struct error err = ERROR_INIT;
+    const struct log_options options = {.clock = clock_manual(WALL_NS), .terminal_fd = -1};
+    SCOPED(log) struct log *log = NULL;
+    assert_ok(log_open(&options, &log, &err), &err);
+    log_info(log, "sft", "before");
+    assert_fails(log_set_file(log, scratch_path(scratch, "no/file"), LOG_LEVEL_INFO, &err), ERR_IO,
+                 "no/file'", &err);
+    scratch_write(scratch, "file", "of an earlier process\n");
+    assert_ok(log_set_file(log, scratch_path(scratch, "file"), LOG_LEVEL_INFO, &err), &err);
+    log_info(log, "sft", "after");
+    log_debug(log, "sft", "hidden");
+    assert_string_equal(scratch_read(scratch, "file"),
+                        "of an earlier process\n"
+                        "2025-11-22T03:24:05.123Z info sft: after\n");
+    assert_ok(log_set_file(log, scratch_path(scratch, "other"), LOG_LEVEL_INFO, &err), &err);
+    log_info(log, "sft", "elsewhere");
+    assert_null(strstr(scratch_read(scratch, "file"), "elsewhere"));
+    assert_string_equal(scratch_read(scratch, "other"),
+                        "2025-11-22T03:24:05.123Z info sft: elsewhere\n");
+}
+
 static void test_log__null_drops_everything(void **state) {
-    (void)state;
+    struct error err = ERROR_INIT;
+    assert_ok(log_set_file(NULL, scratch_path(*state, "file"), LOG_LEVEL_INFO, &err), &err);
+    assert_string_equal(scratch_list(*state), "");
     log_error(NULL, "reward", "nobody reads this");
     log_trace(NULL, LOG_TRACE_SQL, "nor this");
     log_set_before_line(NULL, NULL, NULL);
@@ -210,6 +235,7 @@ int main(void) {
         SCRATCH_TEST(test_log__levels_choose_per_sink),
         SCRATCH_TEST(test_log__info_needs_no_level_on_the_terminal),
         SCRATCH_TEST(test_log_trace__only_channels_that_are_on),
+        SCRATCH_TEST(test_log_set_file__takes_the_lines_from_then_on),
         SCRATCH_TEST(test_log__null_drops_everything),
         SCRATCH_TEST(test_log__disarms_control_characters),
         SCRATCH_TEST(test_log__cuts_a_long_line),
