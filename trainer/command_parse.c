@@ -356,3 +356,41 @@ const char *command_args_repeated(const struct command_args *args, const char *n
     }
     return NULL;
 }
+
+/* In single quotes where the shell would read more into it. */
+static void add_word(struct strbuf *out, const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "%+,-./:=@_";
+    strbuf_add_char(out, ' ');
+    if (*word && word[strspn(word, plain)] == '\0') {
+        strbuf_add(out, word);
+        return;
+    }
+    strbuf_add_char(out, '\'');
+    for (; *word; word++) {
+        if (*word == '\'') {
+            strbuf_add(out, "'\\''");
+        } else {
+            strbuf_add_char(out, *word);
+        }
+    }
+    strbuf_add_char(out, '\'');
+}
+
+void command_args_line(const struct command_args *args, struct strbuf *out) {
+    char path[COMMAND_PATH_BYTES];
+    command_path_text(&args->path, path);
+    strbuf_add(out, path);
+    for (int64_t i = 0; i < args->use_count; i++) {
+        strbuf_addf(out, " --%s", args->uses[i].option->name);
+        if (args->uses[i].text) {
+            add_word(out, args->uses[i].text);
+        }
+    }
+    if (args->positional_count > 0) {
+        strbuf_add(out, " --");
+    }
+    for (int64_t i = 0; i < args->positional_count; i++) {
+        add_word(out, args->positionals[i]);
+    }
+}

@@ -13,6 +13,7 @@
 #ifndef TRAINER_COMMAND_PARSE_H
 #define TRAINER_COMMAND_PARSE_H
 
+#include "base/strbuf.h"
 #include "trainer/command.h"
 
 /* One occurrence of an option on the command line, checked against its table entry. */
@@ -59,6 +60,10 @@ double command_args_real(const struct command_args *args, const char *name);
 
 /* The n-th value of a repeatable option, n from 0; NULL past the last. */
 const char *command_args_repeated(const struct command_args *args, const char *name, int64_t n);
+
+/* Appends the command as it could be typed again in a POSIX shell, with the long names of options:
+ *     accord sft --data 'my notes.txt' --seed 7 */
+void command_args_line(const struct command_args *args, struct strbuf *out);
 
 static inline void command_args_scoped_end(struct command_args *args) {
     command_args_deinit(args);

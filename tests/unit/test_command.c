@@ -158,6 +158,21 @@ static void test_command_parse__lets_help_pass_without_arguments(void **state) {
     assert_ptr_equal(command_path_leaf(&none.path), &root);
 }
 
+static void test_command_args_line__can_be_typed_again(void **state) {
+    (void)state;
+    SCOPED(command_args) struct command_args args = COMMAND_ARGS_INIT;
+    SCOPED(strbuf) struct strbuf line = STRBUF_INIT(1024);
+    struct error err = ERROR_INIT;
+    assert_ok(PARSE(&args, &err, "-q", "house", "paint", "-n-3", "it's north", "--rate=0.5",
+                    "--tag", "", "--tag=$HOME", "-o", "~/a;b", "--", "-w"),
+              &err);
+    command_args_line(&args, &line);
+    assert_ok(strbuf_check(&line, "line", &err), &err);
+    assert_string_equal(strbuf_text(&line),
+                        "tool house paint --quiet --layers -3 --rate 0.5 --tag '' --tag '$HOME' "
+                        "--out '~/a;b' -- 'it'\\''s north' -w");
+}
+
 /* ---- what is refused ---- */
 
 static void test_command_parse__refuses_and_leaves_the_output_alone(void **state) {
@@ -306,6 +321,7 @@ int main(void) {
         cmocka_unit_test(test_command_parse__takes_flags_together_and_twice),
         cmocka_unit_test(test_command_parse__ends_options_at_two_dashes),
         cmocka_unit_test(test_command_parse__lets_help_pass_without_arguments),
+        cmocka_unit_test(test_command_args_line__can_be_typed_again),
         cmocka_unit_test(test_command_parse__refuses_and_leaves_the_output_alone),
         cmocka_unit_test(test_command_parse__survives_every_failed_allocation),
         cmocka_unit_test(test_command_tables__are_sound),
