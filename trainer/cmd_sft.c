@@ -63,10 +63,11 @@ const struct command cmd_sft = {
         "the end that the model must say; of a text every token is. The loss is the mean over the "
         "target tokens of a whole optimiser step, so that it does not depend on how a step is cut "
         "into micro-batches.\n\n"
-        "The run folder gets the configuration, metrics (JSON lines and TensorBoard), checkpoints, "
-        "and in final/ a model that transformers loads, or an adapter that PEFT loads; what was "
-        "written is read back and compared. A run that was stopped or killed goes on with "
-        "--resume, and gives the same bytes as one that was not.",
+        "The run folder gets the configuration, the command, build, libraries and machine of each "
+        "process, the log, metrics (JSON lines and TensorBoard), checkpoints, and in final/ a "
+        "model that transformers loads, or an adapter that PEFT loads; what was written is read "
+        "back and compared. A run that was stopped or killed goes on with --resume, and gives the "
+        "same bytes as one that was not.",
     .options = options,
     .examples = examples,
     .config = &sft_config_table,

@@ -475,7 +475,10 @@ enum err_code sft_run(struct run *run, const struct command_args *args, struct e
         return show_plan(&sft, err);
     }
     SCOPED(run_folder) struct run_folder folder = RUN_FOLDER_INIT;
-    TRY(run_folder_open(run, &(struct run_folder_options){.path = config->output, .resume = resume},
-                        &folder, err));
+    const struct run_folder_options options = {.path = config->output,
+                                               .resume = resume,
+                                               .args = args,
+                                               .torch = tt_library_describe().version};
+    TRY(run_folder_open(run, &options, &folder, err));
     return train_in_folder(&sft, &folder, resume, tokenizer, err);
 }

@@ -6,22 +6,20 @@
 #include "base/file.h"
 #include "base/file_atomic.h"
 #include "base/file_lock.h"
+#include "base/folder.h"
+#include "base/json_writer.h"
+#include "base/machine.h"
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/strbuf.h"
+#include "trainer/version.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 
 #define CONFIG_BYTES_MAX (1 * MIB)
 #define CONFIG_NAME      "config.json" /* is there exactly when a run has begun in the folder */
-
-static enum err_code path_in(const char *folder, const char *name, struct strbuf *out,
-                             struct error *err) {
-    strbuf_reset(out);
-    strbuf_addf(out, "%s/%s", folder, name);
-    return strbuf_check(out, "path in a run folder", err);
-}
 
 /* --- the configuration -------------------------------------------------------------------------
  */
@@ -60,7 +58,7 @@ static enum err_code settle_config(const struct run *run, const struct run_folde
     SCOPED(strbuf) struct strbuf config = STRBUF_INIT(CONFIG_BYTES_MAX);
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
     TRY(config_dump(run->config_table, run->config, &config, err));
-    TRY(path_in(options->path, CONFIG_NAME, &path, err));
+    TRY(folder_path(options->path, CONFIG_NAME, &path, err));
     TRY(hash_bytes(config.bytes, config.length, out_hash, err));
     const bool begun = file_exists(strbuf_text(&path));
     if (begun && !options->resume) {
@@ -77,7 +75,7 @@ static enum err_code settle_config(const struct run *run, const struct run_folde
 /* Before anything is made, so that a mistyped folder does not come to be. */
 static enum err_code check_begun(const char *folder, struct error *err) {
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
-    TRY(path_in(folder, CONFIG_NAME, &path, err));
+    TRY(folder_path(folder, CONFIG_NAME, &path, err));
     return file_exists(strbuf_text(&path))
                ? ERR_OK
                : err_set(err, ERR_USAGE, "'%s' holds no run to resume", folder);
@@ -98,17 +96,71 @@ static enum err_code take_lock(struct run_folder *folder, struct error *err) {
     return ERR_OK;
 }
 
-static enum err_code write_text(const struct run_folder *folder, const char *name, const char *text,
-                                struct error *err) {
-    if (!text) {
-        return ERR_OK;
-    }
+/* Appends to a file that grows by a line for each process. */
+static enum err_code append(const struct run_folder *folder, const char *name,
+                            const struct strbuf *text, struct error *err) {
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
-    TRY(path_in(folder->path, name, &path, err));
-    return file_atomic_write_whole(strbuf_text(&path), text, strlen(text), err);
+    SCOPED(file_fd) int fd = -1;
+    TRY(strbuf_check(text, name, err));
+    TRY(folder_path(folder->path, name, &path, err));
+    TRY(file_open(strbuf_text(&path), O_WRONLY | O_CREAT | O_APPEND, &fd, err));
+    TRY(file_write(fd, strbuf_text(&path), text->bytes, text->length, err));
+    return file_close(&fd, strbuf_text(&path), err);
 }
 
-enum err_code run_folder_open(const struct run *run, const struct run_folder_options *options,
+static void put_libraries(struct json_writer *w, const char *torch) {
+    struct version_library libraries[VERSION_LIBRARY_COUNT];
+    version_libraries(libraries);
+    json_put_object_begin(w, "libraries");
+    json_put_string(w, "libtorch", torch);
+    for (size_t i = 0; i < VERSION_LIBRARY_COUNT; i++) {
+        json_put_string(w, libraries[i].name, libraries[i].version);
+    }
+    json_write_object_end(w);
+}
+
+static enum err_code write_environment(const struct run *run, const char *torch,
+                                       const struct run_folder *folder, struct error *err) {
+    struct machine machine;
+    struct thread_count threads = {.threads = 0};
+    machine_look(&machine);
+    TRY(run_threads(run, &threads, err));
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(CONFIG_BYTES_MAX);
+    struct json_writer w = JSON_WRITER_INIT(&text, JSON_COMPACT);
+    json_write_object_begin(&w);
+    json_put_string(&w, "started_at", clock_utc_text(clock_wall_ns(&run->clock)).text);
+    json_put_string(&w, "build", version_build_id());
+    json_put_string(&w, "build_type", version_build_type());
+    json_put_string(&w, "compiler", version_compiler());
+    put_libraries(&w, torch);
+    json_put_string(&w, "system", machine.system);
+    json_put_string(&w, "processor", machine.processor);
+    json_put_i64(&w, "memory_bytes", machine.memory_total_bytes);
+    json_put_i64(&w, "threads", threads.threads);
+    json_put_string(&w, "threads_reason", threads.reason);
+    json_put_string(&w, "device", run->settings->device);
+    json_put_u64(&w, "seed", run->settings->seed);
+    json_write_object_end(&w);
+    TRY(json_writer_finish(&w, err));
+    strbuf_add_char(&text, '\n');
+    return append(folder, "environments.jsonl", &text, err);
+}
+
+static enum err_code write_command(const struct command_args *args, const struct run_folder *folder,
+                                   struct error *err) {
+    SCOPED(strbuf) struct strbuf line = STRBUF_INIT(CONFIG_BYTES_MAX);
+    command_args_line(args, &line);
+    strbuf_add_char(&line, '\n');
+    return append(folder, "command.txt", &line, err);
+}
+
+static enum err_code open_log(struct run *run, const struct run_folder *folder, struct error *err) {
+    SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
+    TRY(folder_path(folder->path, "log.txt", &path, err));
+    return log_set_file(run->log, strbuf_text(&path), LOG_LEVEL_DEBUG, err);
+}
+
+enum err_code run_folder_open(struct run *run, const struct run_folder_options *options,
                               struct run_folder *out_folder, struct error *err) {
     SCOPED(run_folder) struct run_folder folder = RUN_FOLDER_INIT;
     if (options->resume) {
@@ -122,8 +174,9 @@ enum err_code run_folder_open(const struct run *run, const struct run_folder_opt
     TRY(file_make_folders(options->path, err));
     TRY(take_lock(&folder, err));
     TRY(settle_config(run, options, &folder.config, err));
-    TRY(write_text(&folder, "command.txt", options->command, err));
-    TRY(write_text(&folder, "environment.json", options->environment, err));
+    TRY(write_command(options->args, &folder, err));
+    TRY(write_environment(run, options->torch, &folder, err));
+    TRY(open_log(run, &folder, err));
     *out_folder = folder;
     folder = (struct run_folder)RUN_FOLDER_INIT;
     return ERR_OK;
@@ -140,7 +193,7 @@ enum err_code run_folder_metrics(const struct run_folder *folder, const char *na
                                  int64_t first_step, struct metrics **out_metrics,
                                  struct error *err) {
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
-    TRY(path_in(folder->path, name, &path, err));
+    TRY(folder_path(folder->path, name, &path, err));
     const struct metrics_options options = {
         .path = strbuf_text(&path),
         .tensorboard_folder = strcmp(name, "metrics.jsonl") == 0 ? folder->path : NULL,

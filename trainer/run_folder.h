@@ -2,11 +2,13 @@
  * repeated.
  *
  * Use:      SCOPED(run_folder) struct run_folder folder = RUN_FOLDER_INIT;
- *           TRY(run_folder_open(run, args, path, resume, &folder, err));
+ *           TRY(run_folder_open(run, &(struct run_folder_options){.path = "runs/7", .args = args,
+ *                               .torch = tt_library_describe().version}, &folder, err));
  *           TRY(run_folder_metrics(&folder, "metrics.jsonl", first_step, &metrics, err));
- * Holds:    config.json (the effective configuration; --config takes it back), command.txt,
- *           environment.json (build, libraries, processor, threads, device, seed), metrics.jsonl
- * and TensorBoard events, checkpoint-<step>/ (trainer/checkpoint.h) and, in the end, final/.
+ * Holds:    config.json (the effective configuration; --config takes it back), command.txt and
+ *           environments.jsonl (build, libraries, processor, threads, device, seed) with a line for
+ *           each process that worked in it, log.txt, metrics.jsonl and TensorBoard events,
+ *           checkpoint-<step>/ (trainer/checkpoint.h) and, in the end, final/.
  * Refused:  a folder that holds a run already, unless it is resumed; resuming one with another
  *           configuration, naming the first key that differs; two runs in one folder (a lock).
  * Owns:     the path and the lock.
@@ -34,15 +36,17 @@ struct run_folder {
 #define RUN_FOLDER_INIT \
     { .path = NULL, .lock_path = NULL, .lock_fd = -1, .clock = NULL }
 
-/* Makes or takes up the folder; `command` is the line that was typed, for people. On failure
- * nothing of a run that was there has changed. */
 struct run_folder_options {
     const char *path;
     bool resume;
-    const char *command;     /* NULL: no command.txt */
-    const char *environment; /* JSON text */
+    const struct command_args *args;
+    const char *torch; /* version of libtorch */
 };
-ERR_NODISCARD enum err_code run_folder_open(const struct run *run,
+
+/* Makes or takes up the folder; from then on the run's log goes to its log.txt too. On failure
+ * nothing of a run that was there has changed, but for a line in command.txt or environments.jsonl.
+ */
+ERR_NODISCARD enum err_code run_folder_open(struct run *run,
                                             const struct run_folder_options *options,
                                             struct run_folder *out_folder, struct error *err);
 void run_folder_close(struct run_folder *folder);

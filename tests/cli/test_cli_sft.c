@@ -200,6 +200,33 @@ static void leave_half_a_model(struct project_case *p) {
     scratch_write(p->scratch, "killed/final.tmp/model.safetensors", "half");
 }
 
+static int64_t count_lines(const char *text) {
+    int64_t lines = 0;
+    for (; *text; text++) {
+        lines += *text == '\n';
+    }
+    return lines;
+}
+
+/* What each of its two processes was told to do, where, and what it said. */
+static void check_records(struct project_case *p, const char *output) {
+    char name[64];
+    size_t bytes = 0;
+    name_in(output, "command.txt", name);
+    SCOPED(mem) char *commands = read_bytes(p, name, &bytes);
+    assert_int_equal(count_lines(commands), 2);
+    assert_int_equal(strncmp(commands, "accord sft --config ", strlen("accord sft --config ")), 0);
+    assert_non_null(strstr(commands, " --resume\n"));
+    name_in(output, "environments.jsonl", name);
+    SCOPED(mem) char *environments = read_bytes(p, name, &bytes);
+    assert_int_equal(count_lines(environments), 2);
+    assert_non_null(strstr(environments, "\"libtorch\":\"2.11.0"));
+    name_in(output, "log.txt", name);
+    SCOPED(mem) char *log = read_bytes(p, name, &bytes);
+    assert_non_null(strstr(log, " info sft: resumed after step "));
+    assert_non_null(strstr(log, "/final', read back and compared\n"));
+}
+
 static void test_sft__stopped_goes_on_with_the_same_bits(void **state) {
     struct project_case *p = *state;
     TRAIN(p, "a", "-q");
@@ -210,6 +237,7 @@ static void test_sft__stopped_goes_on_with_the_same_bits(void **state) {
     assert_non_null(strstr(p->r.err, "sft: resumed after step "));
     assert_false(file_exists(scratch_path(p->scratch, "killed/final.tmp")));
     check_same_run(p, "killed");
+    check_records(p, "killed");
     stop_run(p, "early", "step 1/", SIGKILL); /* before any checkpoint */
     assert_int_equal(p->r.status, 128 + SIGKILL);
     TRAIN(p, "early", "--resume", "-q");

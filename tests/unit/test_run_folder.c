@@ -6,24 +6,29 @@
 #include "tests/support/io_loop.h"
 #include "tests/support/scratch.h"
 #include "tests/support/test.h"
+#include "trainer/command_table.h"
 
 #include <string.h>
 
 static enum err_code open_folder(struct run *run, const char *path, bool resume,
                                  struct run_folder *out, struct error *err) {
+    struct command_args args = COMMAND_ARGS_INIT;
+    const char *positionals[] = {"it's here"};
+    args.path = (struct command_path){.commands = {&cmd_root, &cmd_sft}, .length = 2};
+    args.positionals = positionals;
+    args.positional_count = 1;
     const struct run_folder_options options = {
-        .path = path,
-        .resume = resume,
-        .command = "accord sft\n",
-        .environment = "{\"threads\": 2}\n",
-    };
+        .path = path, .resume = resume, .args = &args, .torch = "2.11.0"};
     return run_folder_open(run, &options, out, err);
 }
 
-/* A run with this seed and no more. */
+/* A run with this seed, a log without a file, and no more. */
 static void make_run(struct run *run, uint64_t seed) {
     struct error err = ERROR_INIT;
     run->clock = clock_manual(0);
+    assert_ok(
+        log_open(&(struct log_options){.clock = run->clock, .terminal_fd = -1}, &run->log, &err),
+        &err);
     run->config_table = &plain_config_table;
     run->config = mem_array_zero(1, sizeof(struct plain_config));
     assert_non_null(run->config);
@@ -40,10 +45,22 @@ static void test_open__writes_what_the_run_is(void **state) {
     struct run_folder folder = RUN_FOLDER_INIT;
     assert_ok(open_folder(&run, scratch_path(scratch, "a/b"), false, &folder, &err), &err);
     assert_non_null(strstr(scratch_read(scratch, "a/b/config.json"), "\"seed\": 7"));
-    assert_string_equal(scratch_read(scratch, "a/b/command.txt"), "accord sft\n");
-    assert_string_equal(scratch_read(scratch, "a/b/environment.json"), "{\"threads\": 2}\n");
+    assert_string_equal(scratch_read(scratch, "a/b/command.txt"),
+                        "accord sft -- 'it'\\''s here'\n");
+    const char *environment = scratch_read(scratch, "a/b/environments.jsonl");
+    assert_non_null(strstr(environment, "{\"started_at\":\"1970-01-01T00:00:00Z\",\"build\":\""));
+    assert_non_null(strstr(environment, "\"libraries\":{\"libtorch\":\"2.11.0\",\"SQLite\":"));
+    assert_non_null(strstr(environment, "\"device\":\"cpu\",\"seed\":7}\n"));
+    log_warn(run.log, "sft", "a line");
+    assert_string_equal(scratch_read(scratch, "a/b/log.txt"),
+                        "1970-01-01T00:00:00.000Z warning sft: a line\n");
     run_folder_close(&folder);
     run_folder_close(&folder);
+    assert_ok(open_folder(&run, scratch_path(scratch, "a/b"), true, &folder, &err), &err);
+    run_folder_close(&folder);
+    assert_string_equal(scratch_read(scratch, "a/b/command.txt"),
+                        "accord sft -- 'it'\\''s here'\n"
+                        "accord sft -- 'it'\\''s here'\n");
 }
 
 static void test_open__refuses_a_folder_with_a_run_unless_resumed(void **state) {
@@ -80,7 +97,7 @@ static void test_open__names_what_differs_from_the_run_resumed(void **state) {
     run_folder_close(&folder);
     assert_fails(open_folder(&other, path, true, &folder, &err), ERR_CONFIG,
                  "another configuration, there \"seed\": 7: resume it with --config ", &err);
-    assert_string_equal(scratch_read(scratch, "a/command.txt"), "accord sft\n");
+    assert_non_null(strstr(scratch_read(scratch, "a/config.json"), "\"seed\": 7"));
 }
 
 struct opening {
@@ -104,7 +121,7 @@ static void test_open__survives_every_failing_allocation(void **state) {
     make_run(&run, 7);
     struct opening opening = {.scratch = *state, .run = &run};
     assert_ok(open_and_close(&opening, &err), &err);
-    alloc_loop_check(open_and_close, &opening);
+    alloc_loop_check_tolerant(open_and_close, &opening); /* machine_look does without */
 }
 
 static void test_metrics__cut_off_what_the_resumed_run_writes_again(void **state) {
