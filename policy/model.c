@@ -239,13 +239,12 @@ enum err_code model_new_random(const struct model_config *config,
     return ERR_OK;
 }
 
-#define PRESET_PREFIX "preset:"
-
 enum err_code model_open(const char *path, const struct model_options *options,
                          struct model **out_model, struct error *err) {
-    if (strncmp(path, PRESET_PREFIX, strlen(PRESET_PREFIX)) == 0) {
+    const char *preset = model_preset_of(path);
+    if (preset) {
         struct model_config config;
-        TRY(model_config_from_preset(path + strlen(PRESET_PREFIX), &config, err));
+        TRY(model_config_from_preset(preset, &config, err));
         return model_new_random(&config, options, out_model, err);
     }
     SCOPED(weight_source) struct weight_source *source = NULL;

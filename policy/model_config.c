@@ -181,6 +181,11 @@ const char *const *model_preset_names(int64_t *out_count) {
     return preset_names;
 }
 
+const char *model_preset_of(const char *path) {
+    static const char prefix[] = "preset:";
+    return strncmp(path, prefix, strlen(prefix)) == 0 ? path + strlen(prefix) : NULL;
+}
+
 static enum err_code refuse_preset(const char *name, struct error *err) {
     SCOPED(strbuf) struct strbuf names = STRBUF_INIT(256);
     for (size_t i = 0; i < PRESET_COUNT; i++) {

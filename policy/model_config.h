@@ -141,6 +141,9 @@ model_config_from_preset(const char *name, struct model_config *out_config, stru
 /* The names above, and their number. Static. */
 const char *const *model_preset_names(int64_t *out_count);
 
+/* The NAME of "preset:NAME", as paths of models may be given; NULL for any other path. */
+const char *model_preset_of(const char *path);
+
 /* The same config as a config.json that transformers 4.40 and newer read, 5.x too; `dtype` is
  * torch's name of the stored type ("bfloat16"). llama3 rope needs transformers 4.43. */
 struct json_writer;

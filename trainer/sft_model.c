@@ -8,12 +8,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define PRESET_PREFIX "preset:"
-
-static bool is_preset(const char *path) {
-    return strncmp(path, PRESET_PREFIX, strlen(PRESET_PREFIX)) == 0;
-}
-
 enum err_code sft_model_open_tokenizer(const struct sft_config *config, struct tokenizer **out,
                                        struct error *err) {
     if (!config->model[0]) {
@@ -22,7 +16,7 @@ enum err_code sft_model_open_tokenizer(const struct sft_config *config, struct t
     if (config->tokenizer[0]) {
         return model_tokenizer_open(config->tokenizer, out, err);
     }
-    if (is_preset(config->model)) {
+    if (model_preset_of(config->model)) {
         return err_set(err, ERR_USAGE,
                        "'%s' has no tokenizer: train one by accord tokenizer train, and give "
                        "--tokenizer FOLDER",
@@ -105,7 +99,7 @@ static enum err_code open_preset(const struct sft_config *config, struct model_o
                                  const struct tokenizer *tokenizer, struct model **out,
                                  struct error *err) {
     struct model_config model;
-    TRY(model_config_from_preset(config->model + strlen(PRESET_PREFIX), &model, err));
+    TRY(model_config_from_preset(model_preset_of(config->model), &model, err));
     model.vocab = tokenizer_count(tokenizer);
     model.bos = tokenizer_bos(tokenizer);
     model.pad = tokenizer_pad(tokenizer);
@@ -125,7 +119,7 @@ enum err_code sft_model_open(struct run *run, const struct sft_config *config,
         .seed = run->settings->seed,
     };
     TRY(compute_dtype(run, device, &options.compute, err));
-    if (is_preset(config->model)) {
+    if (model_preset_of(config->model)) {
         return open_preset(config, &options, tokenizer, out, err);
     }
     SCOPED(weight_source) struct weight_source *source = NULL;

@@ -252,6 +252,14 @@ static void test_write_json__reads_back_the_same(void **state) {
 
 /* ---- presets ---- */
 
+static void test_preset_of__is_the_name_behind_the_prefix(void **state) {
+    (void)state;
+    assert_string_equal(model_preset_of("preset:tiny"), "tiny");
+    assert_string_equal(model_preset_of("preset:"), "");
+    assert_null(model_preset_of("models/preset:tiny"));
+    assert_null(model_preset_of("preset"));
+}
+
 static void test_presets__have_the_sizes_of_the_table(void **state) {
     (void)state;
     struct error err = ERROR_INIT;
@@ -352,6 +360,7 @@ int main(void) {
         cmocka_unit_test(test_from_json__windows_that_hide_nothing_pass),
         cmocka_unit_test(test_read_generation__states_ids_anew),
         cmocka_unit_test(test_write_json__reads_back_the_same),
+        cmocka_unit_test(test_preset_of__is_the_name_behind_the_prefix),
         cmocka_unit_test(test_presets__have_the_sizes_of_the_table),
         cmocka_unit_test(test_rope_frequencies__those_of_transformers),
         cmocka_unit_test(test_layout__index_and_place_agree),
