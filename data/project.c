@@ -2,9 +2,11 @@
 #include "data/project.h"
 
 #include "base/file.h"
+#include "base/scoped.h"
 #include "base/utf8.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,4 +50,15 @@ enum err_code project_open(const char *path, enum db_mode mode, struct log *log,
     const struct db_options options = {
         .path = path, .mode = mode, .schema = &schema, .busy_ms = DB_BUSY_MS, .log = log};
     return db_open(&options, out_db, err);
+}
+
+enum err_code project_is_likely(const char *path, bool *out_is, struct error *err) {
+    static const char magic[] = "SQLite format 3"; /* with its NUL */
+    char start[sizeof magic] = {0};
+    size_t count = 0;
+    SCOPED(file_fd) int fd = -1;
+    TRY(file_open(path, O_RDONLY, &fd, err));
+    TRY(file_read(fd, path, start, sizeof start, &count, err));
+    *out_is = count == sizeof start && memcmp(start, magic, sizeof start) == 0;
+    return ERR_OK;
 }

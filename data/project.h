@@ -12,10 +12,16 @@
 #include "base/error.h"
 #include "base/log.h"
 
+#include <stdbool.h>
+
 #define PROJECT_APPLICATION_ID 0x41434344 /* "ACCD" */
 
 /* For tests of migration; everything else opens through project_open. Static. */
 const struct db_schema *project_schema(void);
+
+/* Whether a file begins as SQLite's do, and so may be a project: to tell it from a text.
+ *   fails    ERR_IO */
+ERR_NODISCARD enum err_code project_is_likely(const char *path, bool *out_is, struct error *err);
 
 /* ERR_USAGE for a name that is not UTF-8: neither the project nor JSON output could hold it. */
 ERR_NODISCARD enum err_code project_check_path(const char *path, struct error *err);

@@ -1,7 +1,6 @@
 /* sft_data.c - see sft_data.h; no torch. */
 #include "trainer/sft_data.h"
 
-#include "base/file.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -10,11 +9,8 @@
 #include "data/project.h"
 #include "data/sft_examples.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-
-#define PROJECT_MAGIC "SQLite format 3"
 
 struct reading {
     struct run *run;
@@ -189,16 +185,6 @@ static enum err_code read_texts(struct reading *reading, const char *path, struc
     return read_all(reading, examples, NULL, err);
 }
 
-static enum err_code is_project(const char *path, bool *out, struct error *err) {
-    char start[sizeof PROJECT_MAGIC] = {0};
-    size_t count = 0;
-    SCOPED(file_fd) int fd = -1;
-    TRY(file_open(path, O_RDONLY, &fd, err));
-    TRY(file_read(fd, path, start, sizeof start, &count, err));
-    *out = count == sizeof start && memcmp(start, PROJECT_MAGIC, sizeof start) == 0;
-    return ERR_OK;
-}
-
 /* --- all of them --------------------------------------------------------------------------------
  */
 
@@ -248,7 +234,7 @@ enum err_code sft_data_read(struct run *run, const struct sft_data_config *confi
     run_progress_open(run, "reading", "examples", PROGRESS_TOTAL_UNKNOWN, &reading.progress);
     for (int64_t i = 0; i < config->files.count; i++) {
         bool project = false;
-        TRY(is_project(config->files.items[i], &project, err));
+        TRY(project_is_likely(config->files.items[i], &project, err));
         TRY(project ? read_project(&reading, config->files.items[i], err)
                     : read_texts(&reading, config->files.items[i], err));
     }

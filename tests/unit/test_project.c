@@ -121,6 +121,22 @@ static void test_project_open__other_programs_files_are_refused(void **state) {
                  ERR_DATA, "is not a SQLite database", &err);
 }
 
+static void test_project_is_likely__tells_a_project_from_a_text(void **state) {
+    struct error err = ERROR_INIT;
+    bool is = false;
+    db_close(must_open(scratch_path(*state, "p.db"), DB_MODE_CREATE));
+    assert_ok(project_is_likely(scratch_path(*state, "p.db"), &is, &err), &err);
+    assert_true(is);
+    static const char *const texts[] = {"", "SQLite format 3", "SQLite format 3\n and so on"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        scratch_write(*state, "text", texts[i]);
+        assert_ok(project_is_likely(scratch_path(*state, "text"), &is, &err), &err);
+        assert_false(is);
+    }
+    assert_fails(project_is_likely(scratch_path(*state, "missing"), &is, &err), ERR_IO, "missing'",
+                 &err);
+}
+
 static void test_project_open__second_writer_is_refused(void **state) {
     const char *path = scratch_path(*state, "p.db");
     struct error err = ERROR_INIT;
@@ -307,6 +323,7 @@ int main(void) {
         SCRATCH_TEST(test_project_open__missing_file_is_told_how_to_make_one),
         SCRATCH_TEST(test_project_open__later_program_keeps_rows_and_a_copy),
         SCRATCH_TEST(test_project_open__other_programs_files_are_refused),
+        SCRATCH_TEST(test_project_is_likely__tells_a_project_from_a_text),
         SCRATCH_TEST(test_project_open__second_writer_is_refused),
         SCRATCH_TEST(test_project_open__write_protected_file_is_told_the_remedy),
         SCRATCH_TEST(test_project__damaged_page_is_found),
