@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/thread_count.h"
+#include "tensor/kernels/kernel_openmp.h"
 #include "trainer/cache_folder.h"
 #include "trainer/library_file.h"
 #include "trainer/lm_entry.h"
@@ -83,9 +84,8 @@ static enum err_code load_file(const char *path, const char *remedy, void **out_
     return load(path, remedy, out_library, err);
 }
 
-/* libgomp reads its environment when it is loaded. Threads that wait by spinning lose their time
- * slice on a busy machine and then hold everybody up: a 0.57 ms loop beside one busy process takes
- * up to 12 ms that way and 0.84 ms with passive waiting. The user's own choice stands. What is
+/* Before libtorch, which would load it with threads that spin (kernel_openmp.h): a 0.57 ms loop
+ * beside one busy process takes up to 12 ms that way and 0.84 ms with passive waiting. What is
  * wrong in any other of its variables (OMP_SCHEDULE=x) libgomp says in a line of its own, and takes
  * its default. */
 static enum err_code load_openmp(struct error *err) {
@@ -93,7 +93,7 @@ static enum err_code load_openmp(struct error *err) {
     struct thread_count_inputs inputs = thread_count_look();
     struct thread_count ignored;
     TRY(thread_count_choose(&inputs, &ignored, err)); /* else libgomp complains on its own */
-    (void)setenv("OMP_WAIT_POLICY", "passive", 0);
+    kernel_openmp_open();
     return load("libgomp.so.1", "install the package libgomp1", &library, err);
 }
 

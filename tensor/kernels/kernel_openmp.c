@@ -40,6 +40,10 @@ static void open_openmp(void) {
     }
 }
 
+void kernel_openmp_open(void) {
+    (void)pthread_once(&openmp_once, open_openmp);
+}
+
 struct team {
     kernel_openmp_body body;
     void *context;
@@ -52,7 +56,7 @@ static void run_member(void *context) {
 
 void kernel_openmp_run(int threads, kernel_openmp_body body, void *context) {
     if (threads > 1) {
-        (void)pthread_once(&openmp_once, open_openmp);
+        kernel_openmp_open();
     }
     if (threads <= 1 || !openmp.parallel) {
         body(context, 0, 1);

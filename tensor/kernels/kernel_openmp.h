@@ -20,4 +20,7 @@ typedef void (*kernel_openmp_body)(void *context, int index, int count);
 /* Returns when every member has. `threads` >= 1; with one the caller alone runs, without a team. */
 void kernel_openmp_run(int threads, kernel_openmp_body body, void *context);
 
+/* Opens libgomp before another library does: the first decides how its threads wait. */
+void kernel_openmp_open(void);
+
 #endif
