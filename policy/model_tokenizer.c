@@ -7,6 +7,7 @@
 #include "policy/model_vocab.h"
 #include "policy/weight_source.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 
@@ -51,4 +52,15 @@ enum err_code model_tokenizer_open(const char *path, struct tokenizer **out, str
     struct error ignored = ERROR_INIT;
     const bool is_file = file_size(path, &bytes, &ignored) == ERR_OK; /* a folder has none */
     return is_file && !is_json(path) ? open_inside(path, out, err) : tokenizer_open(path, out, err);
+}
+
+enum err_code model_tokenizer_check(const struct tokenizer *tokenizer,
+                                    const struct model_config *config, struct error *err) {
+    if (tokenizer_count(tokenizer) > config->vocab) {
+        return err_set(err, ERR_DATA,
+                       "the tokenizer has %" PRId64 " tokens, the model embeds %" PRId64
+                       ": they do not belong together",
+                       tokenizer_count(tokenizer), config->vocab);
+    }
+    return ERR_OK;
 }

@@ -8,6 +8,7 @@
 #include "base/scoped.h"
 #include "data/tokenizer.h"
 #include "policy/lora_adapter.h"
+#include "policy/model_tokenizer.h"
 #include "policy/model_vocab.h"
 #include "policy/weight_source.h"
 #include "policy/weight_writer.h"
@@ -84,41 +85,40 @@ static enum err_code copy_tokenizer(struct conversion *c, const char *folder, st
     return ERR_OK;
 }
 
-/* The vocabulary of the weights' file, or of the one given with it. One that is not understood is
- * said, and left out: the weights are still the model's. */
-static enum err_code read_vocab(const struct conversion *c, struct model_vocab *vocab,
-                                bool *out_has, struct error *err) {
-    struct error why = ERROR_INIT;
-    const struct gguf *file = weight_source_gguf(c->source);
-    *out_has = false;
+/* From the vocabulary given with a llama2.c file, or from what the model's own files hold. */
+static enum err_code open_tokenizer(const struct conversion *c, struct tokenizer **out,
+                                    struct error *err) {
+    SCOPED(tokenizer) struct tokenizer *tok = NULL;
     if (c->vocab_path) {
-        *out_has = true;
-        return llama2c_vocab_open(c->vocab_path, vocab, err);
+        SCOPED(model_vocab) struct model_vocab vocab = MODEL_VOCAB_INIT;
+        TRY(llama2c_vocab_open(c->vocab_path, &vocab, err));
+        TRY(tokenizer_new(&vocab.spec, &tok, err));
+    } else {
+        TRY(model_tokenizer_open(c->from, &tok, err));
     }
-    if (!file) {
-        return ERR_OK;
-    }
-    const enum err_code code = gguf_vocab_read(file, vocab, &why);
-    if (code == ERR_DATA) {
-        log_warn(c->run->log, "convert", "%s", why.msg);
-        return ERR_OK;
-    }
-    *out_has = code == ERR_OK;
-    return code == ERR_OK ? ERR_OK : err_set(err, code, "%s", why.msg);
+    TRY(model_tokenizer_check(tok, weight_source_config(c->source), err));
+    *out = MOVE(tok);
+    return ERR_OK;
 }
 
-static enum err_code write_tokenizer(void *context, const char *folder, struct error *err) {
-    struct conversion *c = context;
+/* A tokenizer that is not understood, or not there, is said and left out: the weights are still the
+ * model's. One that was asked for by name is not. */
+static enum err_code write_tokenizer(struct conversion *c, const char *folder, struct error *err) {
     if (!c->vocab_path && strcmp(weight_source_describe(c->source).format, "safetensors") == 0) {
         return copy_tokenizer(c, folder, err);
     }
-    SCOPED(model_vocab) struct model_vocab vocab = MODEL_VOCAB_INIT;
     SCOPED(tokenizer) struct tokenizer *tok = NULL;
-    TRY(read_vocab(c, &vocab, &c->has_tokenizer, err));
-    if (!c->has_tokenizer) {
+    struct error why = ERROR_INIT;
+    const enum err_code code = open_tokenizer(c, &tok, &why);
+    if (code == ERR_DATA && !c->vocab_path) {
+        log_warn(c->run->log, "convert", "%s", why.msg);
         return ERR_OK;
     }
-    TRY(tokenizer_new(&vocab.spec, &tok, err));
+    if (code != ERR_OK) {
+        *err = why;
+        return code;
+    }
+    c->has_tokenizer = true;
     return tokenizer_save(tok, folder, err);
 }
 
@@ -242,7 +242,7 @@ static const struct command_option options[] = {
     {.name = "tokenizer",
      .kind = OPTION_FILE,
      .metavar = "FILE",
-     .help = "the tokenizer.bin that belongs to a llama2.c file"},
+     .help = "vocabulary of a llama2.c file; without it, the tokenizer.bin beside it"},
     {.name = "shard-size",
      .kind = OPTION_REAL,
      .metavar = "GB",

@@ -5,7 +5,6 @@
 #include "policy/model_tokenizer.h"
 #include "policy/weight_source.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 enum err_code sft_model_open_tokenizer(const struct sft_config *config, struct tokenizer **out,
@@ -84,17 +83,6 @@ static enum err_code compute_dtype(const struct run *run, struct tt_device devic
     return ERR_OK;
 }
 
-static enum err_code check_vocabulary(const struct model_config *model,
-                                      const struct tokenizer *tokenizer, struct error *err) {
-    if (tokenizer_count(tokenizer) > model->vocab) {
-        return err_set(err, ERR_DATA,
-                       "the tokenizer has %" PRId64 " tokens, the model embeds %" PRId64
-                       ": they do not belong together",
-                       tokenizer_count(tokenizer), model->vocab);
-    }
-    return ERR_OK;
-}
-
 static enum err_code open_preset(const struct sft_config *config, struct model_options *options,
                                  const struct tokenizer *tokenizer, struct model **out,
                                  struct error *err) {
@@ -124,7 +112,7 @@ enum err_code sft_model_open(struct run *run, const struct sft_config *config,
     }
     SCOPED(weight_source) struct weight_source *source = NULL;
     TRY(weight_source_open(config->model, &source, err));
-    TRY(check_vocabulary(weight_source_config(source), tokenizer, err));
+    TRY(model_tokenizer_check(tokenizer, weight_source_config(source), err));
     TRY(lora_of(config, weight_source_config(source), &options.lora, err));
     return model_new(source, &options, out, err);
 }

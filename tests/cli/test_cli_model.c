@@ -1,8 +1,10 @@
 /* accord model info and convert, as their users meet them. */
+#include "tests/support/gguf_image.h"
 #include "tests/support/run_program.h"
 #include "tests/support/scratch.h"
 #include "tests/support/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char llama3_gguf[] = SOURCE_FOLDER "/tests/golden/gguf/llama3.gguf";
@@ -87,6 +89,71 @@ static void test_convert__writes_the_vocabulary_of_a_gguf(void **state) {
     assert_has(scratch_read(cli->scratch, "out/tokenizer_config.json"), "\"<|user|>\"");
 }
 
+/* ---- llama2.c ---- */
+
+static void write_image(struct cli *cli, const char *name, const struct gguf_image *image) {
+    FILE *f = fopen(scratch_path(cli->scratch, name), "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(image->bytes, 1, image->count, f), image->count);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* dim 4, hidden 3, 1 layer, 2 heads of 2, 1 key-value head, 6 tokens of context, all zero: embed
+ * 4 vocab, norms 3 x 4, q and out 16, k and v 8, mlp 3 x 12, tables of rope 12: 4 vocab + 108. */
+static void write_llama2c_model(struct cli *cli, uint32_t vocab) {
+    static struct gguf_image image;
+    const uint32_t header[] = {4, 3, 1, 2, 1, vocab, 6};
+    image.count = 0;
+    gguf_image_add(&image, header, sizeof header);
+    gguf_image_zeros(&image, (4 * vocab + 108) * sizeof(float));
+    write_image(cli, "m.bin", &image);
+}
+
+/* Its three special tokens and 256 bytes: 259. */
+static void write_llama2c_vocabulary(struct cli *cli, const char *name) {
+    static struct gguf_image image;
+    static const char *const special[] = {"<unk>", "\n<s>\n", "\n</s>\n"};
+    image.count = 0;
+    gguf_image_u32(&image, 7);
+    for (uint32_t i = 0; i < 259; i++) {
+        char byte[8];
+        (void)snprintf(byte, sizeof byte, "<0x%02X>", (i - 3) & 0xff);
+        const char *text = i < 3 ? special[i] : byte;
+        gguf_image_u32(&image, 0); /* score 0 */
+        gguf_image_u32(&image, (uint32_t)strlen(text));
+        gguf_image_add(&image, text, strlen(text));
+    }
+    write_image(cli, name, &image);
+}
+
+static void test_convert__finds_the_vocabulary_of_a_llama2c_file(void **state) {
+    struct cli *cli = *state;
+    const char *model = scratch_path(cli->scratch, "m.bin");
+    write_llama2c_model(cli, 259);
+    EXPECT(cli, 0, "model", "convert", model, scratch_path(cli->scratch, "none"), "-q");
+    assert_has(cli->result.err, "has no vocabulary: put tokenizer.bin beside it");
+    write_llama2c_vocabulary(cli, "tokenizer.bin");
+    EXPECT(cli, 0, "model", "convert", model, scratch_path(cli->scratch, "beside"), "-q");
+    assert_has(cli->result.out, ", with its tokenizer");
+    assert_has(scratch_read(cli->scratch, "beside/tokenizer.json"), "\"<0x00>\"");
+}
+
+/* Of another model, as where several lie in one folder. */
+static void test_convert__a_vocabulary_larger_than_the_model_is_not_its_own(void **state) {
+    struct cli *cli = *state;
+    const char *model = scratch_path(cli->scratch, "m.bin");
+    const char *folder = scratch_path(cli->scratch, "out");
+    const char *vocabulary = scratch_path(cli->scratch, "tokenizer.bin");
+    write_llama2c_model(cli, 258);
+    write_llama2c_vocabulary(cli, "tokenizer.bin");
+    EXPECT(cli, 3, "model", "convert", model, folder, "--tokenizer", vocabulary, "-q");
+    assert_has(cli->result.err, "the tokenizer has 259 tokens, the model embeds 258");
+    assert_string_equal(scratch_list(cli->scratch), "m.bin tokenizer.bin");
+    EXPECT(cli, 0, "model", "convert", model, folder, "-q");
+    assert_has(cli->result.err, "the tokenizer has 259 tokens, the model embeds 258");
+    assert_has(cli->result.err, "no tokenizer was written");
+}
+
 #define CLI_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void) {
@@ -94,6 +161,8 @@ int main(void) {
         CLI_TEST(test_info__of_files_and_presets),
         CLI_TEST(test_convert__gguf_to_folder_to_folder),
         CLI_TEST(test_convert__writes_the_vocabulary_of_a_gguf),
+        CLI_TEST(test_convert__finds_the_vocabulary_of_a_llama2c_file),
+        CLI_TEST(test_convert__a_vocabulary_larger_than_the_model_is_not_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
