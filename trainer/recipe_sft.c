@@ -208,6 +208,7 @@ static struct checkpoint_state state_of(const struct sft *sft, int64_t steps_don
 static enum err_code save_checkpoint(struct sft *sft, int64_t steps_done, struct error *err) {
     const struct checkpoint_state state = state_of(sft, steps_done);
     TRY(metrics_sync(sft->metrics, err));
+    TRY(metrics_sync(sft->eval_metrics, err));
     TRY(checkpoint_save(sft->folder->path, &state, sft->params, sft->adamw, err));
     return checkpoint_keep_newest(sft->folder->path, sft->config->checkpoints_kept, err);
 }
