@@ -44,6 +44,7 @@ struct sft {
     struct lr_schedule schedule;
     int64_t *order; /* of the epoch `order_epoch` */
     int64_t order_epoch;
+    struct token_sequence *sequences; /* [examples_per_step], of one step */
     struct packed_batch batch;
     struct run_folder *folder;
     struct metrics *metrics;
@@ -53,8 +54,7 @@ struct sft {
     int64_t tokens_at_start;
 };
 
-/* --- the examples of a step --------------------------------------------------------------------
- */
+/* --- the examples of a step --- */
 
 static int64_t step_begin(const struct sft *sft, int64_t step) {
     return step * sft->config->examples_per_step;
@@ -71,16 +71,17 @@ static struct token_sequence sequence_at(struct sft *sft, int64_t number) {
     return token_set_at(&sft->data->training, sft->order[number % count]);
 }
 
-static int64_t count_targets(struct sft *sft, int64_t begin, int64_t end) {
+/* Into sft->sequences; returns how many targets they have together. */
+static int64_t gather(struct sft *sft, int64_t step) {
     int64_t targets = 0;
-    for (int64_t number = begin; number < end; number++) {
-        targets += sequence_at(sft, number).targets;
+    for (int64_t i = 0; i < sft->config->examples_per_step; i++) {
+        sft->sequences[i] = sequence_at(sft, step_begin(sft, step) + i);
+        targets += sft->sequences[i].targets;
     }
     return targets;
 }
 
-/* --- one step ----------------------------------------------------------------------------------
- */
+/* --- one step --- */
 
 static enum err_code flush(struct sft *sft, int64_t step_targets, enum tt_grad_mode grad,
                            struct sft_sums *sums, struct error *err) {
@@ -104,13 +105,10 @@ static enum err_code take(struct sft *sft, const struct token_sequence *sequence
 
 static enum err_code accumulate(struct sft *sft, int64_t step, struct sft_sums *sums,
                                 struct error *err) {
-    const int64_t begin = step_begin(sft, step);
-    const int64_t end = step_begin(sft, step + 1);
-    const int64_t targets = count_targets(sft, begin, end);
+    const int64_t targets = gather(sft, step);
     TRY(tt_params_zero_grad(sft->params, err));
-    for (int64_t number = begin; number < end; number++) {
-        const struct token_sequence sequence = sequence_at(sft, number);
-        TRY(take(sft, &sequence, targets, TT_GRAD, sums, err));
+    for (int64_t i = 0; i < sft->config->examples_per_step; i++) {
+        TRY(take(sft, &sft->sequences[i], targets, TT_GRAD, sums, err));
     }
     return flush(sft, targets, TT_GRAD, sums, err);
 }
@@ -135,8 +133,7 @@ static enum err_code update(struct sft *sft, int64_t step, double learning_rate,
                          tt_clip_factor(*out_grad_norm, optimiser->grad_norm_max), err);
 }
 
-/* --- watching ----------------------------------------------------------------------------------
- */
+/* --- watching --- */
 
 static double epoch_of(const struct sft *sft, int64_t steps_done) {
     return (double)step_begin(sft, steps_done) / (double)sft->data->training.count;
@@ -188,8 +185,7 @@ static enum err_code evaluate(struct sft *sft, int64_t steps_done, struct error 
     return metrics_add(sft->eval_metrics, steps_done, row, sizeof row / sizeof *row, err);
 }
 
-/* --- going on after a kill ---------------------------------------------------------------------
- */
+/* --- going on after a kill --- */
 
 static struct checkpoint_state state_of(const struct sft *sft, int64_t steps_done) {
     struct checkpoint_state state = {
@@ -233,8 +229,7 @@ static enum err_code take_up(struct sft *sft, bool resume, int64_t *out_steps_do
     return ERR_OK;
 }
 
-/* --- the loop ----------------------------------------------------------------------------------
- */
+/* --- the loop --- */
 
 static bool every(int64_t steps_done, int64_t interval, int64_t total) {
     return steps_done % interval == 0 || steps_done == total;
@@ -281,8 +276,7 @@ static enum err_code train(struct sft *sft, int64_t steps_done, struct error *er
     return ERR_OK;
 }
 
-/* --- what it will take --------------------------------------------------------------------------
- */
+/* --- what it will take --- */
 
 struct sft_plan {
     int64_t parameters, trained;
@@ -378,13 +372,13 @@ static enum err_code show_plan(struct sft *sft, struct error *err) {
     return output_text(sft->run->output, &text, err);
 }
 
-/* --- from beginning to end ----------------------------------------------------------------------
- */
+/* --- from beginning to end --- */
 
 static void sft_scoped_end(struct sft *sft) {
     metrics_close(sft->eval_metrics);
     metrics_close(sft->metrics);
     packed_batch_deinit(&sft->batch);
+    mem_free(sft->sequences);
     mem_free(sft->order);
     tt_adamw_free(sft->adamw);
 }
@@ -413,7 +407,8 @@ static enum err_code prepare(struct run *run, const struct sft_data *data, struc
     out->schedule = schedule_of(config, data->training.count);
     out->order_epoch = -1;
     out->order = mem_array((size_t)data->training.count, sizeof *out->order);
-    if (!out->order) {
+    out->sequences = mem_array((size_t)config->examples_per_step, sizeof *out->sequences);
+    if (!out->order || !out->sequences) {
         return err_oom(err, "order of examples");
     }
     TRY(sft_data_hash(data, &out->data_hash, err));
