@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""Greedy answers and their log-probabilities: accord against transformers, from the same GGUF file.
+"""Greedy answers and their log-probabilities: accord against transformers, from the same model.
 
-    python3 scripts/bench/compare_smollm2.py MODEL.gguf PROGRAM [--prompts N]
+Use:  python3 scripts/bench/compare_transformers.py MODEL PROGRAM [--prompts N]
 
-Needs torch, transformers and gguf (docs/RESULTS.md names the versions). Both compute in f32. A
-line for each prompt: whether the prompt has as many tokens, whether the text is the same, how many
-tokens it has, and by how much the sums of their log-probabilities differ.
+MODEL is a GGUF file or a Hugging Face folder, such as final/ of a run of `accord sft`. Needs torch,
+transformers and gguf (docs/RESULTS.md names the versions). Both compute in f32. A line for each
+prompt: whether the prompt has as many tokens, whether the text is the same, how many tokens it has,
+the sum of their log-probabilities by accord, and by how much that of transformers differs. The exit
+status is 1 if a prompt or text differs, or the sums by more than 2e-5 nats a token.
 """
 
 import argparse
 import json
-import os
+import pathlib
 import subprocess
+import sys
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -24,6 +27,7 @@ PROMPTS = [
     "Is it better to rent or to buy a home?",
 ]
 NEW_TOKENS = 256
+LOGP_TOLERANCE = 2e-5  # nats a token, in f32
 
 
 def answer_of_transformers(model, tokenizer, prompt):
@@ -48,22 +52,34 @@ def answer_of_accord(program, path, prompt):
     return answer["text"], answer["prompt_tokens"], answer["tokens"], answer["model_logp_nats"]
 
 
+def load(path, dtype):
+    """Tokenizer and model of a folder or a GGUF file."""
+    path = pathlib.Path(path).resolve()
+    folder, options = (path, {}) if path.is_dir() else (path.parent, {"gguf_file": path.name})
+    tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options)
+    return tokenizer, model.eval()
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
     parser.add_argument("program")
     parser.add_argument("--prompts", type=int, default=len(PROMPTS))
     options = parser.parse_args()
-    folder, name = os.path.split(os.path.abspath(options.model))
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
-    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32).eval()
+    tokenizer, model = load(options.model, torch.float32)
+    status = 0
     for prompt in PROMPTS[:options.prompts]:
         theirs = answer_of_transformers(model, tokenizer, prompt)
         ours = answer_of_accord(options.program, options.model, prompt)
+        error = ours[3] - theirs[3]
         print(f"prompt tokens {'equal' if ours[1] == theirs[1] else 'DIFFER'}, text "
               f"{'equal' if ours[0] == theirs[0] else 'DIFFERS'}, {ours[2]} tokens, "
-              f"log-probability {ours[3] - theirs[3]:+.1e} nats: {prompt}", flush=True)
+              f"log-probability {ours[3]:.5f}, {error:+.1e} nats: {prompt}", flush=True)
+        if ours[:3] != theirs[:3] or abs(error) > LOGP_TOLERANCE * ours[2]:
+            status = 1
+    return status
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
