@@ -1,6 +1,7 @@
 /* folder.c - see folder.h. */
 #include "base/folder.h"
 
+#include "base/array.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/scoped.h"
@@ -29,16 +30,8 @@ static inline void dir_scoped_end(DIR **dir) {
 
 static enum err_code add_name(struct folder_names *names, const char *name, struct error *err) {
     SCOPED(mem) char *copy = mem_strdup(name);
-    if (names->count == names->capacity) {
-        const size_t capacity =
-            mem_grown_capacity((size_t)names->capacity, (size_t)names->count + 1);
-        char **grown = mem_array_resize(names->items, capacity, sizeof *grown);
-        if (!grown) {
-            return err_oom(err, "names in a folder");
-        }
-        names->items = grown;
-        names->capacity = (int64_t)capacity;
-    }
+    TRY(array_reserve(ARRAY_REF(names->items), &names->capacity, names->count + 1,
+                      "names in a folder", err));
     if (!copy) {
         return err_oom(err, "names in a folder");
     }

@@ -60,16 +60,6 @@ void *mem_array_resize(void *block, size_t count, size_t item_bytes) {
     return block ? resized : count_block(resized);
 }
 
-void *mem_array_grow(void *block, int64_t *capacity, int64_t needed, size_t item_bytes) {
-    if (block && needed <= *capacity) {
-        return block;
-    }
-    size_t wanted = mem_grown_capacity((size_t)*capacity, (size_t)needed);
-    void *grown = mem_array_resize(block, wanted, item_bytes);
-    *capacity = grown ? (int64_t)wanted : *capacity;
-    return grown;
-}
-
 char *mem_strdup(const char *text) {
     return mem_strndup(text, strlen(text));
 }

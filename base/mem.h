@@ -32,10 +32,6 @@ void *mem_array_zero(size_t count, size_t item_bytes);
  * the old block stays valid and owned by the caller. */
 void *mem_array_resize(void *block, size_t count, size_t item_bytes);
 
-/* The array itself if it has room for `needed` items, else resized to a capacity that grows by half
- * again, so that n appends cost O(n); `*capacity` follows. NULL on failure, as mem_array_resize. */
-void *mem_array_grow(void *block, int64_t *capacity, int64_t needed, size_t item_bytes);
-
 /* Copies: NULL on failure. */
 char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t bytes);

@@ -1,6 +1,7 @@
 /* check_answers.c - answers: their characters and lengths, and which repeat each other, within a
  * prompt and over all of them. */
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/scoped.h"
@@ -239,24 +240,14 @@ static enum err_code keep_answer(struct answers *a, int64_t id, struct error *er
     if (!copy) {
         return text->length > CHECK_GROUP_BYTES / 4 ? ERR_OK : err_oom(err, "answers to a prompt");
     }
-    struct answer *group =
-        mem_array_grow(a->group, &a->group_capacity, a->group_count + 1, sizeof *group);
-    if (!group) {
-        return err_oom(err, "answers");
-    }
-    a->group = group;
+    TRY(array_reserve(ARRAY_REF(a->group), &a->group_capacity, a->group_count + 1, "answers", err));
     uint64_t key = text_fold_key(copy, text->length);
     a->group[a->group_count++] =
         (struct answer){.id = id, .text = copy, .count = text->length, .key = key};
     if (a->is_items || !has_words(copy, text->length, CHECK_ANSWER_WORDS_MIN)) {
         return ERR_OK;
     }
-    struct answer_key *keys =
-        mem_array_grow(a->keys, &a->key_capacity, a->key_count + 1, sizeof *keys);
-    if (!keys) {
-        return err_oom(err, "answers");
-    }
-    a->keys = keys;
+    TRY(array_reserve(ARRAY_REF(a->keys), &a->key_capacity, a->key_count + 1, "answers", err));
     a->keys[a->key_count++] = (struct answer_key){
         .key = key, .id = id, .prompt = 2 * a->prompt_id + (a->held_out ? 1 : 0)};
     return ERR_OK;

@@ -1,6 +1,7 @@
 /* check_group.c - see check_group.h. */
 #include "data/check_group.h"
 
+#include "base/array.h"
 #include "base/mem.h"
 #include "data/text_fold.h"
 
@@ -26,19 +27,10 @@ void check_group_close(struct check_group *group) {
 }
 
 static enum err_code reserve(struct check_group *group, struct error *err) {
-    struct check_judgement *judgements =
-        mem_array_grow(group->judgements, &group->capacity, group->count + 1, sizeof *judgements);
-    if (!judgements) {
-        return err_oom(err, "comparisons of a prompt");
-    }
-    group->judgements = judgements;
-    struct check_member *members = mem_array_grow(group->members, &group->member_capacity,
-                                                  group->member_count + 1, sizeof *members);
-    if (!members) {
-        return err_oom(err, "comparisons of a prompt");
-    }
-    group->members = members;
-    return ERR_OK;
+    TRY(array_reserve(ARRAY_REF(group->judgements), &group->capacity, group->count + 1,
+                      "comparisons of a prompt", err));
+    return array_reserve(ARRAY_REF(group->members), &group->member_capacity,
+                         group->member_count + 1, "comparisons of a prompt", err);
 }
 
 static enum err_code read_judgement(struct check_group *group, int64_t id, struct error *err) {

@@ -1,5 +1,6 @@
 /* check_internal.c - see check_internal.h. */
 #include "data/check_internal.h"
+#include "base/array.h"
 #include "base/interrupt.h"
 #include "base/invariant.h"
 #include "base/json.h"
@@ -86,12 +87,8 @@ enum err_code check_tick(struct check *check, struct error *err) {
 
 enum err_code check_marks_add(struct check_marks *marks, int64_t response_id, uint64_t value,
                               struct error *err) {
-    struct check_mark *list =
-        mem_array_grow(marks->list, &marks->capacity, marks->count + 1, sizeof *list);
-    if (!list) {
-        return err_oom(err, "marks of answers");
-    }
-    marks->list = list;
+    TRY(array_reserve(ARRAY_REF(marks->list), &marks->capacity, marks->count + 1,
+                      "marks of answers", err));
     marks->list[marks->count++] = (struct check_mark){response_id, value};
     return ERR_OK;
 }

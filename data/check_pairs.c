@@ -1,5 +1,6 @@
 /* check_pairs.c - all verdicts on each pair of responses: who contradicts themselves, and how far
  * people disagree. */
+#include "base/array.h"
 #include "base/invariant.h"
 #include "base/mem.h"
 #include "data/check_judgements.h"
@@ -23,12 +24,8 @@ void check_pairs_deinit(struct check_pairs *pairs) {
 
 static enum err_code append(struct check_pairs *pairs, struct check_verdict verdict,
                             struct error *err) {
-    struct check_verdict *list =
-        mem_array_grow(pairs->list, &pairs->capacity, pairs->count + 1, sizeof *list);
-    if (!list) {
-        return err_oom(err, "verdicts on pairs");
-    }
-    pairs->list = list;
+    TRY(array_reserve(ARRAY_REF(pairs->list), &pairs->capacity, pairs->count + 1,
+                      "verdicts on pairs", err));
     pairs->list[pairs->count++] = verdict;
     return ERR_OK;
 }

@@ -1,5 +1,6 @@
 /* check_prompts.c - prompts: their characters, and which are the same or nearly so across splits.
  */
+#include "base/array.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/scoped.h"
@@ -45,11 +46,7 @@ static void prompts_scoped_end(struct prompts *p) {
 /* ---- reading ---- */
 
 static enum err_code add_entry(struct prompts *p, struct prompt_entry entry, struct error *err) {
-    struct prompt_entry *list = mem_array_grow(p->list, &p->capacity, p->count + 1, sizeof *list);
-    if (!list) {
-        return err_oom(err, "prompts");
-    }
-    p->list = list;
+    TRY(array_reserve(ARRAY_REF(p->list), &p->capacity, p->count + 1, "prompts", err));
     p->list[p->count++] = entry;
     if (!p->look_near) {
         return ERR_OK;

@@ -1,6 +1,7 @@
 /* stats_ratings.c - see stats_ratings.h. */
 #include "data/stats_ratings.h"
 
+#include "base/array.h"
 #include "base/invariant.h"
 #include "base/mem.h"
 #include "base/scoped.h"
@@ -78,12 +79,8 @@ static enum err_code keep_value(struct reading *r, const struct stats_value *val
         r->values[r->value_count - 1] = *value;
         return ERR_OK;
     }
-    struct stats_value *grown =
-        mem_array_grow(r->values, &r->value_capacity, r->value_count + 1, sizeof *grown);
-    if (!grown) {
-        return err_oom(err, "ratings");
-    }
-    r->values = grown;
+    TRY(array_reserve(ARRAY_REF(r->values), &r->value_capacity, r->value_count + 1, "ratings",
+                      err));
     r->values[r->value_count++] = *value;
     return ERR_OK;
 }

@@ -78,25 +78,6 @@ static void test_mem_grown_capacity__grows_by_half(void **state) {
     assert_int_equal(mem_grown_capacity(100, 1000), 1000);
 }
 
-static void test_mem_array_grow__keeps_what_has_room(void **state) {
-    (void)state;
-    int64_t live = mem_live_blocks(), capacity = 0;
-    int64_t *items = mem_array_grow(NULL, &capacity, 1, sizeof *items);
-    assert_non_null(items);
-    assert_int_equal(capacity, 16);
-    items[15] = 7;
-    assert_ptr_equal(mem_array_grow(items, &capacity, 16, sizeof *items), items);
-    mem_fail_nth(1);
-    assert_null(mem_array_grow(items, &capacity, 17, sizeof *items));
-    assert_int_equal(capacity, 16);
-    mem_fail_nth(0);
-    items = mem_array_grow(items, &capacity, 17, sizeof *items);
-    assert_int_equal(capacity, 24);
-    assert_int_equal(items[15], 7);
-    mem_free(items);
-    assert_int_equal(mem_live_blocks(), live);
-}
-
 static char *duplicate_scoped(const char *text) {
     SCOPED(mem) char *dropped = mem_strdup(text);
     SCOPED(mem) char *kept = mem_strdup(text);
@@ -121,7 +102,6 @@ int main(void) {
         cmocka_unit_test(test_mem_strjoin__joins_and_terminates),
         cmocka_unit_test(test_mem_fail_nth__fails_that_one_only),
         cmocka_unit_test(test_mem_grown_capacity__grows_by_half),
-        cmocka_unit_test(test_mem_array_grow__keeps_what_has_room),
         cmocka_unit_test(test_scoped__frees_what_is_not_moved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
