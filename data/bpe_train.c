@@ -7,6 +7,7 @@
  */
 #include "data/bpe_train.h"
 
+#include "base/array.h"
 #include "base/interrupt.h"
 #include "base/invariant.h"
 #include "base/mem.h"
@@ -76,22 +77,9 @@ struct bpe_trainer {
     int64_t merge_count, merge_capacity;
 };
 
-/* Room for one more item; arrays are owned by the trainer throughout. */
-static enum err_code reserve(void *array, int64_t count, int64_t *capacity, size_t item_bytes,
+static enum err_code reserve(struct array_ref array, int64_t *capacity, int64_t needed,
                              struct error *err) {
-    if (count < *capacity) {
-        return ERR_OK;
-    }
-    void *old = NULL;
-    memcpy(&old, array, sizeof old);
-    size_t grown = mem_grown_capacity((size_t)*capacity, (size_t)count + 1);
-    void *block = mem_array_resize(old, grown, item_bytes);
-    if (!block) {
-        return err_oom(err, "training of a tokenizer");
-    }
-    memcpy(array, &block, sizeof block);
-    *capacity = (int64_t)grown;
-    return ERR_OK;
+    return array_reserve(array, capacity, needed, "training of a tokenizer", err);
 }
 
 /* ---- life ---- */
@@ -188,8 +176,7 @@ enum err_code bpe_trainer_add_word(struct bpe_trainer *trainer, const char *word
     if (bytes == 0) {
         return ERR_OK;
     }
-    TRY(reserve(&trainer->word_counts, known, &trainer->word_capacity, sizeof *trainer->word_counts,
-                err));
+    TRY(reserve(ARRAY_REF(trainer->word_counts), &trainer->word_capacity, known + 1, err));
     TRY(text_index_add(&trainer->words, word, bytes, &number, err));
     if (number == known) {
         trainer->word_counts[number] = 0;
@@ -325,8 +312,8 @@ static enum err_code find_pair(struct bpe_trainer *trainer, int32_t left, int32_
     TRY(grow_slots(trainer, err));
     int64_t slot = slot_of(trainer, left, right);
     if (trainer->pair_slots[slot] < 0) {
-        TRY(reserve(&trainer->pairs, trainer->pair_count, &trainer->pair_capacity,
-                    sizeof *trainer->pairs, err));
+        TRY(reserve(ARRAY_REF(trainer->pairs), &trainer->pair_capacity, trainer->pair_count + 1,
+                    err));
         trainer->pairs[trainer->pair_count] =
             (struct pair){.left = left, .right = right, .merge = -1};
         trainer->pair_slots[slot] = (int32_t)trainer->pair_count++;
@@ -344,15 +331,15 @@ static enum err_code add_pair(struct bpe_trainer *trainer, int32_t left, int32_t
     struct word_list *pending = &pair->pending;
     pair->count += trainer->word_counts[word];
     if (!pair->is_touched) {
-        TRY(reserve(&trainer->touched, trainer->touched_count, &trainer->touched_capacity,
-                    sizeof *trainer->touched, err));
+        TRY(reserve(ARRAY_REF(trainer->touched), &trainer->touched_capacity,
+                    trainer->touched_count + 1, err));
         trainer->touched[trainer->touched_count++] = number;
         pair->is_touched = true;
     }
     if (pending->count > 0 && pending->words[pending->count - 1] == word) {
         return ERR_OK;
     }
-    TRY(reserve(&pending->words, pending->count, &pending->capacity, sizeof *pending->words, err));
+    TRY(reserve(ARRAY_REF(pending->words), &pending->capacity, pending->count + 1, err));
     pending->words[pending->count++] = word;
     return ERR_OK;
 }
@@ -377,8 +364,7 @@ static bool is_before(const struct bpe_trainer *trainer, const struct candidate 
 
 static enum err_code push(struct bpe_trainer *trainer, struct candidate candidate,
                           struct error *err) {
-    TRY(reserve(&trainer->heap, trainer->heap_count, &trainer->heap_capacity, sizeof *trainer->heap,
-                err));
+    TRY(reserve(ARRAY_REF(trainer->heap), &trainer->heap_capacity, trainer->heap_count + 1, err));
     int64_t at = trainer->heap_count++;
     for (int64_t above = (at - 1) / 2;
          at > 0 && is_before(trainer, &candidate, &trainer->heap[above]); above = (at - 1) / 2) {
@@ -479,8 +465,8 @@ static enum err_code token_of(struct bpe_trainer *trainer, const struct pair *pa
 }
 
 static enum err_code note_merge(struct bpe_trainer *trainer, struct pair *pair, struct error *err) {
-    TRY(reserve(&trainer->merges, trainer->merge_count, &trainer->merge_capacity,
-                sizeof *trainer->merges, err));
+    TRY(reserve(ARRAY_REF(trainer->merges), &trainer->merge_capacity, trainer->merge_count + 1,
+                err));
     if (pair->merge >= 0) {
         trainer->merges[pair->merge].left = -1;
     }

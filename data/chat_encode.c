@@ -1,6 +1,7 @@
 /* chat_encode.c - see chat_encode.h. */
 #include "data/chat_encode.h"
 
+#include "base/array.h"
 #include "base/invariant.h"
 #include "base/mem.h"
 #include "base/scoped.h"
@@ -115,21 +116,11 @@ static enum err_code check_bos(const struct encoding *e, struct error *err) {
 
 /* ---- targets ---- */
 
+/* Room for one more, so that no conversation is without memory. */
 static enum err_code reserve(struct chat_tokens *out, int64_t count, struct error *err) {
-    if (out->ids && out->is_target && count <= out->capacity) {
-        return ERR_OK;
-    }
-    int32_t *ids = mem_array_resize(out->ids, (size_t)count, sizeof *ids);
-    if (!ids) {
-        return err_oom(err, "tokens of a conversation");
-    }
-    out->ids = ids;
-    bool *is_target = mem_array_resize(out->is_target, (size_t)count, sizeof *is_target);
-    if (!is_target) {
-        return err_oom(err, "tokens of a conversation");
-    }
-    out->is_target = is_target;
-    out->capacity = count;
+    const struct array_ref arrays[] = {ARRAY_REF(out->ids), ARRAY_REF(out->is_target)};
+    TRY(arrays_reserve(arrays, 2, &out->capacity, count + 1, "tokens of a conversation", err));
+    ASSERT(out->ids != NULL && out->is_target != NULL);
     return ERR_OK;
 }
 

@@ -1,6 +1,7 @@
 /* chat_template.c - see chat_template.h. */
 #include "data/chat_template.h"
 
+#include "base/array.h"
 #include "base/hash.h"
 #include "base/invariant.h"
 #include "base/mem.h"
@@ -402,15 +403,8 @@ static enum err_code add(struct writer *w, struct text_span text, enum chat_part
         last->end = out->text.length;
         return ERR_OK;
     }
-    if (out->count == out->capacity) {
-        size_t capacity = mem_grown_capacity((size_t)out->capacity, (size_t)out->count + 1);
-        struct chat_segment *grown = mem_array_resize(out->segments, capacity, sizeof *grown);
-        if (!grown) {
-            return err_oom(err, "segments of a conversation");
-        }
-        out->segments = grown;
-        out->capacity = (int64_t)capacity;
-    }
+    TRY(array_reserve(ARRAY_REF(out->segments), &out->capacity, out->count + 1,
+                      "segments of a conversation", err));
     ASSERT(out->segments != NULL);
     out->segments[out->count++] = (struct chat_segment){
         .begin = begin, .end = out->text.length, .part = part, .message = w->message};

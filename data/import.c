@@ -1,6 +1,7 @@
 /* import.c - see import.h. */
 #include "data/import.h"
 
+#include "base/array.h"
 #include "base/file_atomic.h"
 #include "base/interrupt.h"
 #include "base/mem.h"
@@ -54,16 +55,8 @@ static bool is_stdin(const char *path) {
 
 static enum err_code add_file(struct import_report *report, const char *path,
                               struct import_file_report **out_file, struct error *err) {
-    if (report->file_count == report->file_capacity) {
-        size_t capacity =
-            mem_grown_capacity((size_t)report->file_capacity, (size_t)report->file_count + 1);
-        struct import_file_report *files = mem_array_resize(report->files, capacity, sizeof *files);
-        if (!files) {
-            return err_oom(err, "a report");
-        }
-        report->files = files;
-        report->file_capacity = (int64_t)capacity;
-    }
+    TRY(array_reserve(ARRAY_REF(report->files), &report->file_capacity, report->file_count + 1,
+                      "a report", err));
     struct import_file_report *file = &report->files[report->file_count];
     *file = (struct import_file_report){.path = mem_strdup(path)};
     if (!file->path) {

@@ -14,6 +14,7 @@
  *            of before 2022, which begins with a number instead of "# ...".
  */
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/utf8.h"
@@ -145,16 +146,8 @@ static enum err_code keep_text(struct preflib_line *line, struct text_span *out,
 
 static enum err_code reserve_alternatives(struct preflib_reader *reader, int64_t count,
                                           struct error *err) {
-    if (count > reader->alternative_capacity) {
-        size_t capacity = mem_grown_capacity((size_t)reader->alternative_capacity, (size_t)count);
-        struct preflib_alternative *grown =
-            mem_array_resize(reader->alternatives, capacity, sizeof *grown);
-        if (!grown) {
-            return err_oom(err, "alternatives of a PrefLib file");
-        }
-        reader->alternatives = grown;
-        reader->alternative_capacity = (int64_t)capacity;
-    }
+    TRY(array_reserve(ARRAY_REF(reader->alternatives), &reader->alternative_capacity, count,
+                      "alternatives of a PrefLib file", err));
     for (; reader->alternative_count < count; reader->alternative_count++) {
         reader->alternatives[reader->alternative_count] =
             (struct preflib_alternative){.name = TEXT_SPAN_NONE};

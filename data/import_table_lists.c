@@ -1,5 +1,6 @@
 /* import_table_lists.c - rows of a table that hold rankings, ratings and labels; see
  * import_table_internal.h. */
+#include "base/array.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/scoped.h"
@@ -166,15 +167,8 @@ struct table_place {
 
 static enum err_code group_add(struct table_group *group, const struct table_place *place,
                                struct error *err) {
-    if (group->count == group->capacity) {
-        size_t capacity = mem_grown_capacity((size_t)group->capacity, (size_t)group->count + 1);
-        struct preference_response *grown = mem_array_resize(group->items, capacity, sizeof *grown);
-        if (!grown) {
-            return err_oom(err, "items of a ranking");
-        }
-        group->items = grown;
-        group->capacity = (int64_t)capacity;
-    }
+    TRY(array_reserve(ARRAY_REF(group->items), &group->capacity, group->count + 1,
+                      "items of a ranking", err));
     struct preference_response item = {.text = place->subject.text,
                                        .origin = place->subject.origin,
                                        .rank = place->rank,

@@ -1,6 +1,7 @@
 /* import_texts.c - see import_texts.h. */
 #include "data/import_texts.h"
 
+#include "base/array.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/scoped.h"
@@ -82,15 +83,8 @@ static enum err_code copy_span(struct import_texts *texts, struct text_span *spa
 
 static enum err_code add_entry(struct import_texts *texts, struct import_text entry,
                                struct error *err) {
-    if (texts->count == texts->capacity) {
-        size_t capacity = mem_grown_capacity((size_t)texts->capacity, (size_t)texts->count + 1);
-        struct import_text *grown = mem_array_resize(texts->entries, capacity, sizeof *grown);
-        if (!grown) {
-            return err_oom(err, "texts of ids");
-        }
-        texts->entries = grown;
-        texts->capacity = (int64_t)capacity;
-    }
+    TRY(array_reserve(ARRAY_REF(texts->entries), &texts->capacity, texts->count + 1, "texts of ids",
+                      err));
     entry.origin = not_empty(&entry.origin);
     entry.topic = not_empty(&entry.topic);
     TRY(copy_span(texts, &entry.id, err));

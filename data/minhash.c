@@ -1,6 +1,7 @@
 /* minhash.c - see minhash.h. */
 #include "data/minhash.h"
 
+#include "base/array.h"
 #include "base/mem.h"
 #include "data/text_fold.h"
 
@@ -20,15 +21,10 @@ void shingle_set_deinit(struct shingle_set *set) {
 }
 
 static enum err_code append(struct shingle_set *set, uint64_t hash, struct error *err) {
-    if (set->count == set->capacity) {
-        size_t capacity = mem_grown_capacity((size_t)set->capacity, (size_t)set->count + 1);
-        uint64_t *hashes = mem_array_resize(set->hashes, capacity, sizeof *hashes);
-        if (!hashes) {
-            set->count = 0;
-            return err_oom(err, "shingles of a text");
-        }
-        set->hashes = hashes;
-        set->capacity = (int64_t)capacity;
+    if (array_reserve(ARRAY_REF(set->hashes), &set->capacity, set->count + 1, "shingles of a text",
+                      err)) {
+        set->count = 0;
+        return err->code;
     }
     set->hashes[set->count++] = hash;
     return ERR_OK;

@@ -1,6 +1,7 @@
 /* near_index.c - see near_index.h. */
 #include "data/near_index.h"
 
+#include "base/array.h"
 #include "base/interrupt.h"
 #include "base/invariant.h"
 #include "base/mem.h"
@@ -41,23 +42,9 @@ void near_index_deinit(struct near_index *index) {
 }
 
 static enum err_code reserve(struct near_index *index, struct error *err) {
-    if (index->count < index->capacity) {
-        return ERR_OK;
-    }
-    size_t capacity = mem_grown_capacity((size_t)index->capacity, (size_t)index->count + 1);
-    size_t band_bytes = (size_t)index->bands * sizeof *index->keys;
-    uint32_t *keys = mem_array_resize(index->keys, capacity, band_bytes);
-    if (!keys) {
-        return err_oom(err, "sketches of texts");
-    }
-    index->keys = keys;
-    int64_t *groups = mem_array_resize(index->groups, capacity, sizeof *groups);
-    if (!groups) {
-        return err_oom(err, "sketches of texts");
-    }
-    index->groups = groups;
-    index->capacity = (int64_t)capacity;
-    return ERR_OK;
+    const struct array_ref arrays[] = {{&index->keys, (size_t)index->bands * sizeof *index->keys},
+                                       ARRAY_REF(index->groups)};
+    return arrays_reserve(arrays, 2, &index->capacity, index->count + 1, "sketches of texts", err);
 }
 
 enum err_code near_index_add(struct near_index *index, const struct shingle_set *shingles,

@@ -8,6 +8,7 @@
 #include "data/preference_reader.h"
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/invariant.h"
 #include "base/mem.h"
 #include "base/scoped.h"
@@ -224,22 +225,10 @@ static enum err_code read_response(struct preference_reader *reader, struct db_s
 static enum err_code add_response(struct preference_reader *reader,
                                   struct preference_response **out, int64_t **out_id,
                                   struct error *err) {
-    if (reader->response_count == reader->response_capacity) {
-        size_t capacity = mem_grown_capacity((size_t)reader->response_capacity,
-                                             (size_t)reader->response_count + 1);
-        struct preference_response *responses =
-            mem_array_resize(reader->responses, capacity, sizeof *responses);
-        if (!responses) {
-            return err_oom(err, "responses");
-        }
-        reader->responses = responses;
-        int64_t *ids = mem_array_resize(reader->response_ids, capacity, sizeof *ids);
-        if (!ids) {
-            return err_oom(err, "responses");
-        }
-        reader->response_ids = ids;
-        reader->response_capacity = (int64_t)capacity;
-    }
+    const struct array_ref arrays[] = {ARRAY_REF(reader->responses),
+                                       ARRAY_REF(reader->response_ids)};
+    TRY(arrays_reserve(arrays, 2, &reader->response_capacity, reader->response_count + 1,
+                       "responses", err));
     *out = &reader->responses[reader->response_count];
     *out_id = &reader->response_ids[reader->response_count];
     **out = (struct preference_response){.rank = 0};

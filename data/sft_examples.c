@@ -1,6 +1,7 @@
 /* sft_examples.c - see sft_examples.h. */
 #include "data/sft_examples.h"
 
+#include "base/array.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/scoped.h"
@@ -194,21 +195,6 @@ static enum err_code take(struct sft_examples *examples, int64_t response_id, bo
 
 /* ---- conversations ---- */
 
-static enum err_code reserve_messages(struct sft_examples *examples, int64_t count,
-                                      struct error *err) {
-    if (count <= examples->message_capacity) {
-        return ERR_OK;
-    }
-    struct message *messages =
-        mem_array_resize(examples->messages, (size_t)count, sizeof *messages);
-    if (!messages) {
-        return err_oom(err, "messages of an example");
-    }
-    examples->messages = messages;
-    examples->message_capacity = count;
-    return ERR_OK;
-}
-
 static int64_t put_messages(struct message *to, const char *role, const struct text_span *text,
                             const struct message *messages, int64_t count) {
     if (count == 0) {
@@ -224,7 +210,9 @@ static enum err_code make_example(struct sft_examples *examples, int64_t index,
     const struct preference_record *record = &examples->record;
     const struct preference_prompt *prompt = &record->row.prompt;
     const struct preference_response *response = &record->row.responses[index];
-    TRY(reserve_messages(examples, prompt->message_count + response->message_count + 2, err));
+    TRY(array_reserve(ARRAY_REF(examples->messages), &examples->message_capacity,
+                      prompt->message_count + response->message_count + 2, "messages of an example",
+                      err));
     int64_t from = put_messages(examples->messages, "user", &prompt->text, prompt->messages,
                                 prompt->kind == PROMPT_CHAT ? prompt->message_count : 0);
     int64_t count = put_messages(examples->messages + from, "assistant", &response->text,

@@ -1,6 +1,7 @@
 /* stats_agreement.c - see stats_agreement.h. */
 #include "data/stats_agreement.h"
 
+#include "base/array.h"
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/sorted.h"
@@ -110,29 +111,15 @@ static void unit_sums_scoped_end(struct unit_sums *u) {
     mem_free(u->blocks);
 }
 
-static enum err_code reserve_unit(struct unit_sums *u, struct error *err) {
-    if (u->count < u->capacity) {
-        return ERR_OK;
-    }
-    int64_t capacity = (int64_t)mem_grown_capacity((size_t)u->capacity, (size_t)u->count + 1);
-    double *sums = mem_array_resize(u->sums, (size_t)capacity, STATS_SUMS_MAX * sizeof *u->sums);
-    u->sums = sums ? sums : u->sums;
-    int32_t *blocks =
-        sums ? mem_array_resize(u->blocks, (size_t)capacity, sizeof *u->blocks) : NULL;
-    u->blocks = blocks ? blocks : u->blocks;
-    if (!blocks) {
-        return err_oom(err, "units of agreement");
-    }
-    u->capacity = capacity;
-    return ERR_OK;
-}
-
 static enum err_code gather_units(struct judging *j, struct unit_sums *units, struct error *err) {
     for (int64_t begin = 0; begin < j->pairs->count;) {
         int64_t end = stats_pairs_end(j->pairs, begin);
         double judgements = judge_unit(j, begin, end);
         if (judgements >= 2.0) {
-            TRY(reserve_unit(units, err));
+            const struct array_ref arrays[] = {{&units->sums, STATS_SUMS_MAX * sizeof *units->sums},
+                                               ARRAY_REF(units->blocks)};
+            TRY(arrays_reserve(arrays, 2, &units->capacity, units->count + 1, "units of agreement",
+                               err));
             double *sums = units->sums + STATS_SUMS_MAX * units->count;
             memset(sums, 0, STATS_SUMS_MAX * sizeof *sums);
             add_unit(sums, j->counts, judgements);

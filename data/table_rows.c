@@ -7,6 +7,7 @@
 #include "data/table_rows.h"
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/utf8.h"
@@ -32,7 +33,7 @@ struct table_rows {
     struct cell *cells; /* [capacity] */
     struct text_span *spans;
     int64_t *lines, *columns;
-    size_t count, capacity;
+    int64_t count, capacity;
     char *unescaped; /* cells with doubled quotes, as they read */
     size_t unescaped_capacity;
 
@@ -153,21 +154,11 @@ static enum err_code refuse_open_quote(struct table_rows *rows, size_t quote, st
 
 /* ---- cells ---- */
 
-static enum err_code resize_cells(struct table_rows *rows, struct error *err) {
-    size_t capacity = mem_grown_capacity(rows->capacity, rows->count + 1);
-    struct cell *cells = mem_array_resize(rows->cells, capacity, sizeof *cells);
-    rows->cells = cells ? cells : rows->cells;
-    struct text_span *spans = mem_array_resize(rows->spans, capacity, sizeof *spans);
-    rows->spans = spans ? spans : rows->spans;
-    int64_t *lines = mem_array_resize(rows->lines, capacity, sizeof *lines);
-    rows->lines = lines ? lines : rows->lines;
-    int64_t *columns = mem_array_resize(rows->columns, capacity, sizeof *columns);
-    rows->columns = columns ? columns : rows->columns;
-    if (!cells || !spans || !lines || !columns) {
-        return err_oom(err, "the cells of a record");
-    }
-    rows->capacity = capacity;
-    return ERR_OK;
+static enum err_code reserve_cell(struct table_rows *rows, struct error *err) {
+    const struct array_ref arrays[] = {ARRAY_REF(rows->cells), ARRAY_REF(rows->spans),
+                                       ARRAY_REF(rows->lines), ARRAY_REF(rows->columns)};
+    return arrays_reserve(arrays, 4, &rows->capacity, rows->count + 1, "the cells of a record",
+                          err);
 }
 
 static enum err_code add_cell(struct table_rows *rows, const struct cell *cell, struct error *err) {
@@ -175,9 +166,7 @@ static enum err_code add_cell(struct table_rows *rows, const struct cell *cell, 
         return refuse(rows, cell->start, err, "more than %d cells in a record, which is the limit",
                       TABLE_CELLS_MAX);
     }
-    if (rows->count == rows->capacity) {
-        TRY(resize_cells(rows, err));
-    }
+    TRY(reserve_cell(rows, err));
     rows->cells[rows->count++] = *cell;
     return ERR_OK;
 }
@@ -346,7 +335,7 @@ static void fill_places(struct table_rows *rows, const char *record, size_t coun
     bool is_plain = is_plain_ascii(record, count);
     struct place place = {.line = rows->line, .column = 1};
     size_t at = 0;
-    for (size_t i = 0; i < rows->count; i++) {
+    for (int64_t i = 0; i < rows->count; i++) {
         size_t start = rows->cells[i].start;
         start -= start > 0 && record[start - 1] == '"' ? 1 : 0;
         if (is_plain) {
@@ -364,7 +353,7 @@ static void fill_places(struct table_rows *rows, const char *record, size_t coun
 static enum err_code fill_spans(struct table_rows *rows, const char *record, size_t count,
                                 struct error *err) {
     size_t used = 0;
-    for (size_t i = 0; i < rows->count; i++) {
+    for (int64_t i = 0; i < rows->count; i++) {
         struct cell *cell = &rows->cells[i];
         if (rows->delimiter == '\t') {
             unquote_whole(cell, record);
@@ -397,7 +386,7 @@ static enum err_code check_text(struct table_rows *rows, size_t count, struct er
 }
 
 static enum err_code check_count(struct table_rows *rows, size_t end, struct error *err) {
-    int64_t count = (int64_t)rows->count, expected = rows->header.count;
+    int64_t count = rows->count, expected = rows->header.count;
     if (expected == 0 || count == expected) { /* 0: this is the header */
         return ERR_OK;
     }
@@ -431,7 +420,7 @@ static enum err_code read_record(struct table_rows *rows, bool *out_is_blank, st
     rows->last.cells = rows->spans;
     rows->last.lines = rows->lines;
     rows->last.columns = rows->columns;
-    rows->last.count = (int64_t)rows->count;
+    rows->last.count = rows->count;
     rows->can_go_on = true;
     return ERR_OK;
 }
@@ -485,7 +474,8 @@ static void set_delimiter(struct table_rows *rows, char delimiter) {
 
 /* A copy of the last record, which stays. */
 static enum err_code keep_header(struct table_rows *rows, struct error *err) {
-    size_t count = rows->count, bytes = 0;
+    const size_t count = (size_t)rows->count;
+    size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
         bytes += rows->spans[i].count;
     }

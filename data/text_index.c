@@ -1,6 +1,7 @@
 /* text_index.c - see text_index.h. Open addressing with linear probing, at most half full. */
 #include "data/text_index.h"
 
+#include "base/array.h"
 #include "base/mem.h"
 #include "data/text_fold.h"
 
@@ -69,22 +70,8 @@ static enum err_code grow_slots(struct text_index *index, struct error *err) {
 }
 
 static enum err_code grow_texts(struct text_index *index, struct error *err) {
-    if (index->count < index->capacity) {
-        return ERR_OK;
-    }
-    size_t capacity = mem_grown_capacity((size_t)index->capacity, (size_t)index->count + 1);
-    struct text_span *texts = mem_array_resize(index->texts, capacity, sizeof *texts);
-    if (!texts) {
-        return err_oom(err, "index of texts");
-    }
-    index->texts = texts;
-    uint32_t *hashes = mem_array_resize(index->hashes, capacity, sizeof *hashes);
-    if (!hashes) {
-        return err_oom(err, "index of texts");
-    }
-    index->hashes = hashes;
-    index->capacity = (int64_t)capacity;
-    return ERR_OK;
+    const struct array_ref arrays[] = {ARRAY_REF(index->texts), ARRAY_REF(index->hashes)};
+    return arrays_reserve(arrays, 2, &index->capacity, index->count + 1, "index of texts", err);
 }
 
 enum err_code text_index_add(struct text_index *index, const char *bytes, size_t count,

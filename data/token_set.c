@@ -1,47 +1,20 @@
 /* token_set.c - see token_set.h. */
 #include "data/token_set.h"
 
+#include "base/array.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
 #include <string.h>
 
-/* Room for `needed` elements in an array; NULL without memory, and then the array is as before. */
-static void *grow(void *array, int64_t capacity, size_t item_bytes) {
-    return mem_array_resize(array, (size_t)capacity, item_bytes);
-}
-
 static enum err_code reserve_tokens(struct token_set *set, int64_t needed, struct error *err) {
-    if (needed <= set->tokens_capacity) {
-        return ERR_OK;
-    }
-    const int64_t capacity =
-        (int64_t)mem_grown_capacity((size_t)set->tokens_capacity, (size_t)needed);
-    int32_t *ids = grow(set->ids, capacity, sizeof *ids);
-    set->ids = ids ? ids : set->ids;
-    bool *is_target = ids ? grow(set->is_target, capacity, sizeof *is_target) : NULL;
-    if (!is_target) {
-        return err_oom(err, "tokens");
-    }
-    set->is_target = is_target;
-    set->tokens_capacity = capacity;
-    return ERR_OK;
+    const struct array_ref arrays[] = {ARRAY_REF(set->ids), ARRAY_REF(set->is_target)};
+    return arrays_reserve(arrays, 2, &set->tokens_capacity, needed, "tokens", err);
 }
 
 static enum err_code reserve_sequences(struct token_set *set, int64_t needed, struct error *err) {
-    if (needed <= set->capacity) {
-        return ERR_OK;
-    }
-    const int64_t capacity = (int64_t)mem_grown_capacity((size_t)set->capacity, (size_t)needed);
-    int64_t *ends = grow(set->ends, capacity, sizeof *ends);
-    set->ends = ends ? ends : set->ends;
-    int64_t *targets = ends ? grow(set->targets, capacity, sizeof *targets) : NULL;
-    if (!targets) {
-        return err_oom(err, "token sequences");
-    }
-    set->targets = targets;
-    set->capacity = capacity;
-    return ERR_OK;
+    const struct array_ref arrays[] = {ARRAY_REF(set->ends), ARRAY_REF(set->targets)};
+    return arrays_reserve(arrays, 2, &set->capacity, needed, "token sequences", err);
 }
 
 enum err_code token_set_add(struct token_set *set, const int32_t *ids, const bool *is_target,

@@ -1,6 +1,7 @@
 /* token_split.c - see token_split.h. */
 #include "data/token_split.h"
 
+#include "base/array.h"
 #include "base/mem.h"
 #include "base/regex.h"
 #include "base/scoped.h"
@@ -49,30 +50,15 @@ static enum err_code add_span(struct token_words *words, uint32_t begin, uint32_
     if (begin == end) {
         return ERR_OK;
     }
-    if (words->count == words->capacity) {
-        size_t capacity = mem_grown_capacity((size_t)words->capacity, (size_t)words->count + 1);
-        struct token_span *spans = mem_array_resize(words->spans, capacity, sizeof *spans);
-        if (!spans) {
-            return err_oom(err, "words");
-        }
-        words->spans = spans;
-        words->capacity = (int64_t)capacity;
-    }
+    TRY(array_reserve(ARRAY_REF(words->spans), &words->capacity, words->count + 1, "words", err));
     words->spans[words->count++] = (struct token_span){begin, end};
     return ERR_OK;
 }
 
 static enum err_code add_piece(struct pieces *pieces, uint32_t begin, uint32_t end, bool is_match,
                                struct error *err) {
-    if (pieces->count == pieces->capacity) {
-        size_t capacity = mem_grown_capacity((size_t)pieces->capacity, (size_t)pieces->count + 1);
-        struct piece *items = mem_array_resize(pieces->items, capacity, sizeof *items);
-        if (!items) {
-            return err_oom(err, "words");
-        }
-        pieces->items = items;
-        pieces->capacity = (int64_t)capacity;
-    }
+    TRY(array_reserve(ARRAY_REF(pieces->items), &pieces->capacity, pieces->count + 1, "words",
+                      err));
     pieces->items[pieces->count++] = (struct piece){{begin, end}, is_match};
     return ERR_OK;
 }

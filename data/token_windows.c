@@ -1,6 +1,7 @@
 /* token_windows.c - see token_windows.h. */
 #include "data/token_windows.h"
 
+#include "base/array.h"
 #include "base/hash.h"
 #include "base/interrupt.h"
 #include "base/invariant.h"
@@ -44,21 +45,9 @@ struct token_windows {
     struct token_windows_counts counts;
 };
 
-static enum err_code reserve(void *array, int64_t count, int64_t *capacity, size_t item_bytes,
+static enum err_code reserve(struct array_ref array, int64_t *capacity, int64_t needed,
                              struct error *err) {
-    if (count <= *capacity) {
-        return ERR_OK;
-    }
-    void *old = NULL;
-    memcpy(&old, array, sizeof old);
-    size_t grown = mem_grown_capacity((size_t)*capacity, (size_t)count);
-    void *block = mem_array_resize(old, grown, item_bytes);
-    if (!block) {
-        return err_oom(err, "windows of works");
-    }
-    memcpy(array, &block, sizeof block);
-    *capacity = (int64_t)grown;
-    return ERR_OK;
+    return array_reserve(array, capacity, needed, "windows of works", err);
 }
 
 void token_windows_free(struct token_windows *windows) {
@@ -122,8 +111,7 @@ static enum err_code plan_work(struct token_windows *windows, struct db_stmt *li
     owner.bytes = name;
     TRY(key_of(options, owner, none, &work.owner_key, err));
     TRY(key_of(options, owner, sha256, &work.key, err));
-    TRY(reserve(&windows->works, windows->work_count + 1, &windows->work_capacity,
-                sizeof *windows->works, err));
+    TRY(reserve(ARRAY_REF(windows->works), &windows->work_capacity, windows->work_count + 1, err));
     windows->works[windows->work_count++] = work;
     return ERR_OK;
 }
@@ -196,8 +184,8 @@ static enum err_code encode_work(struct token_windows *windows, const struct tok
     if (eos >= 0) {
         TRY(token_list_add(tokens, eos, (uint32_t)text.count, (uint32_t)text.count, err));
     }
-    TRY(reserve(&windows->ids, windows->id_count + tokens->count, &windows->id_capacity,
-                sizeof *windows->ids, err));
+    TRY(reserve(ARRAY_REF(windows->ids), &windows->id_capacity, windows->id_count + tokens->count,
+                err));
     if (tokens->count > 0) {
         memcpy(windows->ids + windows->id_count, tokens->ids,
                (size_t)tokens->count * sizeof *tokens->ids);
@@ -230,8 +218,8 @@ static enum err_code read_work(struct token_windows *windows, const struct token
                        work->id, tokens->dropped_bytes);
     }
     db_stmt_reset(find);
-    TRY(reserve(&windows->stream, windows->stream_count + 1, &windows->stream_capacity,
-                sizeof *windows->stream, err));
+    TRY(reserve(ARRAY_REF(windows->stream), &windows->stream_capacity, windows->stream_count + 1,
+                err));
     windows->stream[windows->stream_count++] = (struct stream_part){
         .work_id = work->id, .begin = begin, .count = windows->id_count - begin};
     return ERR_OK;
@@ -279,8 +267,8 @@ static enum err_code add_parts(struct cutter *cutter, struct planned_window *win
         if (first >= last) {
             continue;
         }
-        TRY(reserve(&windows->parts, windows->part_count + 1, &windows->part_capacity,
-                    sizeof *windows->parts, err));
+        TRY(reserve(ARRAY_REF(windows->parts), &windows->part_capacity, windows->part_count + 1,
+                    err));
         windows->parts[windows->part_count++] = (struct token_window_part){
             .work_id = from->work_id, .begin = first - window->begin, .count = last - first};
     }
@@ -302,8 +290,8 @@ static enum err_code add_window(struct cutter *cutter, int64_t begin, int64_t co
     TRY(key_of(cutter->options, (struct hash_part){owner->bytes, sizeof owner->bytes},
                (struct hash_part){&number, sizeof number}, &window.key, err));
     TRY(add_parts(cutter, &window, err));
-    TRY(reserve(&windows->windows, windows->window_count + 1, &windows->window_capacity,
-                sizeof *windows->windows, err));
+    TRY(reserve(ARRAY_REF(windows->windows), &windows->window_capacity, windows->window_count + 1,
+                err));
     windows->windows[windows->window_count++] = window;
     return ERR_OK;
 }

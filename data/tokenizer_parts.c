@@ -1,5 +1,6 @@
 /* tokenizer_parts.c - see tokenizer_json.h. What stands beside a tokenizer.json: which token has
  * which role, and further added tokens. */
+#include "base/array.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "data/tokenizer_internal.h"
@@ -35,16 +36,8 @@ enum err_code tokenizer_parts_add(struct tokenizer_parts *parts, const struct ad
         }
         return ERR_OK;
     }
-    if (parts->spec.added_count == parts->added_capacity) {
-        size_t capacity =
-            mem_grown_capacity((size_t)parts->added_capacity, (size_t)parts->spec.added_count + 1);
-        struct added_token *added = mem_array_resize(parts->added, capacity, sizeof *added);
-        if (!added) {
-            return err_oom(err, "added tokens");
-        }
-        parts->added = added;
-        parts->added_capacity = (int64_t)capacity;
-    }
+    TRY(array_reserve(ARRAY_REF(parts->added), &parts->added_capacity, parts->spec.added_count + 1,
+                      "added tokens", err));
     parts->added[parts->spec.added_count++] = *token;
     parts->spec.added = parts->added;
     return ERR_OK;
