@@ -1,6 +1,7 @@
 /* model_vocab.c - see model_vocab.h. */
 #include "policy/model_vocab.h"
 
+#include "base/array.h"
 #include "base/invariant.h"
 #include "base/scoped.h"
 #include "base/utf8.h"
@@ -146,7 +147,7 @@ struct scored_merge {
 
 struct merge_list {
     struct scored_merge *items;
-    size_t count, capacity;
+    int64_t count, capacity;
 };
 
 static void merge_list_scoped_end(struct merge_list *list) {
@@ -178,15 +179,8 @@ static bool takes_part(enum model_token_kind kind) {
 
 static enum err_code add_merge(struct merge_list *list, struct scored_merge merge,
                                struct error *err) {
-    if (list->count == list->capacity) {
-        const size_t capacity = mem_grown_capacity(list->capacity, list->count + 1);
-        struct scored_merge *items = mem_array_resize(list->items, capacity, sizeof *items);
-        if (!items) {
-            return err_oom(err, "merges of a vocabulary");
-        }
-        list->items = items;
-        list->capacity = capacity;
-    }
+    TRY(array_reserve(ARRAY_REF(list->items), &list->capacity, list->count + 1,
+                      "merges of a vocabulary", err));
     list->items[list->count++] = merge;
     return ERR_OK;
 }
@@ -235,17 +229,17 @@ enum err_code model_vocab_merge_by_score(struct model_vocab *vocab,
             TRY(split_token(vocab, kinds, scores[i], (int32_t)i, &list, err));
         }
     }
-    struct token_merge *merges = arena_array(&vocab->arena, list.count, sizeof *merges);
+    struct token_merge *merges = arena_array(&vocab->arena, (size_t)list.count, sizeof *merges);
     if (!merges) {
         return err_oom(err, "merges of a vocabulary");
     }
     if (list.count > 0) {
-        qsort(list.items, list.count, sizeof *list.items, compare_merges);
+        qsort(list.items, (size_t)list.count, sizeof *list.items, compare_merges);
     }
-    for (size_t i = 0; i < list.count; i++) {
+    for (int64_t i = 0; i < list.count; i++) {
         merges[i] = list.items[i].merge;
     }
     vocab->spec.merges = merges;
-    vocab->spec.merge_count = (int64_t)list.count;
+    vocab->spec.merge_count = list.count;
     return ERR_OK;
 }

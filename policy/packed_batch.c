@@ -1,28 +1,8 @@
 /* packed_batch.c - see packed_batch.h. */
 #include "policy/packed_batch.h"
 
+#include "base/array.h"
 #include "base/mem.h"
-
-#include <inttypes.h>
-
-/* Room for `needed` elements in each of `arrays`, which share one capacity. */
-static enum err_code reserve(int64_t **const *arrays, int64_t arrays_count, int64_t *capacity,
-                             int64_t needed, struct error *err) {
-    if (needed <= *capacity) {
-        return ERR_OK;
-    }
-    const size_t grown = mem_grown_capacity((size_t)*capacity, (size_t)needed);
-    for (int64_t i = 0; i < arrays_count; i++) {
-        int64_t *larger = mem_array_resize(*arrays[i], grown, sizeof *larger);
-        if (!larger) {
-            return err_set(err, ERR_OOM, "packed batch: out of memory for %" PRId64 " tokens",
-                           needed);
-        }
-        *arrays[i] = larger; /* larger than `capacity` says until all are: no harm */
-    }
-    *capacity = (int64_t)grown;
-    return ERR_OK;
-}
 
 static int64_t count_targets(const bool *is_target, int64_t count) {
     int64_t targets = 0;
@@ -34,13 +14,16 @@ static int64_t count_targets(const bool *is_target, int64_t count) {
 
 static enum err_code make_room(struct packed_batch *batch, int64_t tokens, int64_t targets,
                                struct error *err) {
-    int64_t **const token_arrays[] = {&batch->ids, &batch->positions};
-    int64_t **const target_arrays[] = {&batch->target_rows, &batch->target_ids,
-                                       &batch->target_sequences};
-    int64_t **const sequence_arrays[] = {&batch->starts};
-    TRY(reserve(token_arrays, 2, &batch->tokens_capacity, batch->tokens + tokens, err));
-    TRY(reserve(target_arrays, 3, &batch->targets_capacity, batch->targets + targets, err));
-    return reserve(sequence_arrays, 1, &batch->sequences_capacity, batch->sequences + 2, err);
+    const struct array_ref token_arrays[] = {ARRAY_REF(batch->ids), ARRAY_REF(batch->positions)};
+    const struct array_ref target_arrays[] = {ARRAY_REF(batch->target_rows),
+                                              ARRAY_REF(batch->target_ids),
+                                              ARRAY_REF(batch->target_sequences)};
+    TRY(arrays_reserve(token_arrays, 2, &batch->tokens_capacity, batch->tokens + tokens,
+                       "tokens of a packed batch", err));
+    TRY(arrays_reserve(target_arrays, 3, &batch->targets_capacity, batch->targets + targets,
+                       "targets of a packed batch", err));
+    return array_reserve(ARRAY_REF(batch->starts), &batch->sequences_capacity, batch->sequences + 2,
+                         "sequences of a packed batch", err);
 }
 
 static void add_target(struct packed_batch *batch, int64_t row, int64_t id) {

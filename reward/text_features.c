@@ -1,6 +1,7 @@
 /* text_features.c - see text_features.h. */
 #include "reward/text_features.h"
 
+#include "base/array.h"
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/utf8.h"
@@ -25,13 +26,13 @@ struct text_features {
     size_t slot_count;
     int64_t feature_count;
     int64_t *entry_of; /* by column: its entry in the row being added, or one before that row */
-    size_t column_capacity;
+    int64_t column_capacity;
     int64_t *starts; /* [row_count + 1] */
     int64_t *lengths;
-    size_t row_capacity;
+    int64_t row_capacity; /* of both */
     int64_t row_count;
     struct text_entry *entries;
-    size_t entry_capacity;
+    int64_t entry_capacity;
 };
 
 enum err_code text_features_new(struct text_features **out_features, struct error *err) {
@@ -100,17 +101,10 @@ static enum err_code column_of(struct text_features *f, uint64_t hash, int32_t *
         return err_set(err, ERR_LIMIT, "more than %d different words and pairs of words",
                        INT32_MAX);
     }
-    size_t needed = (size_t)f->feature_count + 1;
-    if (needed > f->column_capacity) {
-        size_t capacity = mem_grown_capacity(f->column_capacity, needed);
-        int64_t *grown = mem_array_resize(f->entry_of, capacity, sizeof *grown);
-        if (!grown) {
-            return err_oom(err, "dictionary of words");
-        }
-        f->entry_of = grown;
-        f->column_capacity = capacity;
-    }
-    if (2 * needed > f->slot_count) {
+    const int64_t needed = f->feature_count + 1;
+    TRY(array_reserve(ARRAY_REF(f->entry_of), &f->column_capacity, needed, "dictionary of words",
+                      err));
+    if (2 * (size_t)needed > f->slot_count) {
         TRY(double_slots(f, err));
         slot = find_slot(f->slots, f->slot_count, hash);
     }
@@ -131,16 +125,7 @@ static enum err_code count_feature(struct text_features *f, uint64_t hash, int64
         f->entries[f->entry_of[column]].value += 1.0F;
         return ERR_OK;
     }
-    size_t needed = (size_t)*end + 1;
-    if (needed > f->entry_capacity) {
-        size_t capacity = mem_grown_capacity(f->entry_capacity, needed);
-        struct text_entry *grown = mem_array_resize(f->entries, capacity, sizeof *grown);
-        if (!grown) {
-            return err_oom(err, "words of texts");
-        }
-        f->entries = grown;
-        f->entry_capacity = capacity;
-    }
+    TRY(array_reserve(ARRAY_REF(f->entries), &f->entry_capacity, *end + 1, "words of texts", err));
     f->entry_of[column] = *end;
     f->entries[*end] = (struct text_entry){.column = column, .value = 1.0F};
     ++*end;
@@ -197,30 +182,11 @@ static bool next_token(const char *text, size_t bytes, size_t *at, int64_t *char
     return in_word;
 }
 
-static enum err_code make_room_for_row(struct text_features *f, struct error *err) {
-    size_t needed = (size_t)f->row_count + 1;
-    if (needed <= f->row_capacity) {
-        return ERR_OK;
-    }
-    size_t capacity = mem_grown_capacity(f->row_capacity, needed);
-    int64_t *starts = mem_array_resize(f->starts, capacity + 1, sizeof *starts);
-    if (!starts) {
-        return err_oom(err, "words of texts");
-    }
-    f->starts = starts;
-    int64_t *lengths = mem_array_resize(f->lengths, capacity, sizeof *lengths);
-    if (!lengths) {
-        return err_oom(err, "lengths of texts");
-    }
-    f->lengths = lengths;
-    f->row_capacity = capacity;
-    return ERR_OK;
-}
-
 enum err_code text_features_add(struct text_features *features, const char *text, size_t bytes,
                                 struct error *err) {
     struct text_features *f = features;
-    TRY(make_room_for_row(f, err));
+    const struct array_ref rows[] = {ARRAY_REF(f->starts), ARRAY_REF(f->lengths)};
+    TRY(arrays_reserve(rows, 2, &f->row_capacity, f->row_count + 2, "words of texts", err));
     int64_t begin = f->starts[f->row_count];
     int64_t end = begin;
     int64_t characters = 0;

@@ -2,6 +2,7 @@
 #include "trainer/generator.h"
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/strbuf.h"
@@ -301,24 +302,10 @@ static bool continues_text(const struct generator *generator) {
            !tokenizer_is_special(generator->tokenizer, tokens->ids[tokens->count - 1]);
 }
 
-static enum err_code make_room(struct generator *generator, struct error *err) {
-    if (generator->requests_count < generator->requests_capacity) {
-        return ERR_OK;
-    }
-    const size_t capacity = mem_grown_capacity((size_t)generator->requests_capacity,
-                                               (size_t)generator->requests_count + 1);
-    struct request **grown = mem_array_resize(generator->requests, capacity, sizeof *grown);
-    if (!grown) {
-        return err_oom(err, "prompts");
-    }
-    generator->requests = grown;
-    generator->requests_capacity = (int64_t)capacity;
-    return ERR_OK;
-}
-
 static enum err_code add_request(struct generator *generator, const struct generator_prompt *prompt,
                                  struct error *err) {
-    TRY(make_room(generator, err));
+    TRY(array_reserve(ARRAY_REF(generator->requests), &generator->requests_capacity,
+                      generator->requests_count + 1, "prompts", err));
     struct request *request = mem_array_zero(1, sizeof *request);
     if (!request) {
         return err_oom(err, "prompt");
