@@ -1,20 +1,16 @@
 /* import_works_folder.c - a folder of works; see import_works.c. */
+#include "base/array.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "data/import_format.h"
 #include "data/import_path.h"
 #include "data/import_works_internal.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-
-/* Files of one folder; beyond, a manifest is the better way. */
-#define FILES_MAX (1000 * 1000)
 
 /* ---- one file ---- */
 
@@ -79,71 +75,6 @@ const struct import_format import_work_file = {
 
 /* ---- what lies in a folder ---- */
 
-struct name_list {
-    char **names; /* [count] owned */
-    int64_t count, capacity;
-};
-
-static void name_list_scoped_end(struct name_list *list) {
-    for (int64_t i = 0; i < list->count; i++) {
-        mem_free(list->names[i]);
-    }
-    mem_free(list->names);
-    *list = (struct name_list){.names = NULL};
-}
-
-/* `name` is owned by the list, also after a failure. */
-static enum err_code list_add(struct name_list *list, char *name, struct error *err) {
-    SCOPED(mem) char *owned = name;
-    if (list->count == list->capacity) {
-        size_t capacity = mem_grown_capacity((size_t)list->capacity, (size_t)list->count + 1);
-        char **grown = mem_array_resize(list->names, capacity, sizeof *grown);
-        if (!grown) {
-            return err_oom(err, "names of files");
-        }
-        list->names = grown;
-        list->capacity = (int64_t)capacity;
-    }
-    if (!owned) {
-        return err_oom(err, "names of files");
-    }
-    list->names[list->count++] = MOVE(owned);
-    return ERR_OK;
-}
-
-static int compare_names(const void *left, const void *right) {
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
-static void dir_scoped_end(DIR **dir) {
-    if (*dir) {
-        (void)closedir(*dir);
-    }
-}
-
-/* Names in `folder` but hidden ones, sorted. */
-static enum err_code list_folder(const char *folder, struct name_list *out, struct error *err) {
-    SCOPED(dir) DIR *dir = opendir(folder);
-    const struct dirent *entry = NULL;
-    if (!dir) {
-        return err_set_errno(err, errno, "cannot open folder '%s'", folder);
-    }
-    while ((entry = readdir(dir))) {
-        if (entry->d_name[0] == '.') {
-            continue;
-        }
-        if (out->count >= FILES_MAX) {
-            return err_set(err, ERR_DATA, "folder '%s' has more than %d files: use a manifest",
-                           folder, FILES_MAX);
-        }
-        TRY(list_add(out, mem_strdup(entry->d_name), err));
-    }
-    if (out->count > 0) {
-        qsort(out->names, (size_t)out->count, sizeof *out->names, compare_names);
-    }
-    return ERR_OK;
-}
-
 static bool is_folder(const char *path) {
     struct stat status;
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
@@ -155,10 +86,19 @@ static bool is_text_name(const char *name) {
            (count > 3 && strcmp(name + count - 3, ".md") == 0);
 }
 
+static enum err_code list_folder(const char *folder, struct folder_names *out, struct error *err) {
+    enum err_code code = folder_list(folder, out, err);
+    return code == ERR_LIMIT
+               ? err_set(err, ERR_DATA, "folder '%s' has more than %d files: use a manifest",
+                         folder, FOLDER_NAMES_MAX)
+               : code;
+}
+
 /* ---- a folder ---- */
 
 struct works_folder {
-    struct name_list paths; /* of files to be imported */
+    char **paths; /* [count] owned: of files to be imported */
+    int64_t count, capacity;
     const struct import_format *format;
     int64_t next;
     int64_t passed_over; /* files that are no texts */
@@ -173,6 +113,15 @@ static const struct {
     {"manifest.csv", &import_works_table},
     {"manifest.tsv", &import_works_table},
 };
+
+/* `path` is owned by the list, also after a failure. */
+static enum err_code add_path(struct works_folder *works, char *path, struct error *err) {
+    SCOPED(mem) char *owned = path;
+    TRY(array_reserve(ARRAY_REF(works->paths), &works->capacity, works->count + 1, "names of files",
+                      err));
+    works->paths[works->count++] = MOVE(owned);
+    return ERR_OK;
+}
 
 /* Its path, owned; NULL if there is none. */
 static enum err_code find_manifest(const char *folder, char **out_path,
@@ -194,10 +143,13 @@ static enum err_code find_manifest(const char *folder, char **out_path,
 
 /* The texts of one owner. */
 static enum err_code add_owner(struct works_folder *works, const char *folder, struct error *err) {
-    SCOPED(name_list) struct name_list names = {.names = NULL};
+    SCOPED(folder_names) struct folder_names names = FOLDER_NAMES_INIT;
     TRY(list_folder(folder, &names, err));
     for (int64_t i = 0; i < names.count; i++) {
-        SCOPED(mem) char *path = import_path_in(folder, names.names[i]);
+        if (names.items[i][0] == '.') {
+            continue; /* hidden */
+        }
+        SCOPED(mem) char *path = import_path_in(folder, names.items[i]);
         if (!path) {
             return err_oom(err, "path of a work");
         }
@@ -207,8 +159,8 @@ static enum err_code add_owner(struct works_folder *works, const char *folder, s
                            "<owner>/<title>.txt, or use a manifest",
                            path);
         }
-        if (is_text_name(names.names[i])) {
-            TRY(list_add(&works->paths, MOVE(path), err));
+        if (is_text_name(names.items[i])) {
+            TRY(add_path(works, MOVE(path), err));
         } else {
             works->passed_over++;
         }
@@ -217,10 +169,13 @@ static enum err_code add_owner(struct works_folder *works, const char *folder, s
 }
 
 static enum err_code find_texts(struct works_folder *works, const char *folder, struct error *err) {
-    SCOPED(name_list) struct name_list names = {.names = NULL};
+    SCOPED(folder_names) struct folder_names names = FOLDER_NAMES_INIT;
     TRY(list_folder(folder, &names, err));
     for (int64_t i = 0; i < names.count; i++) {
-        SCOPED(mem) char *path = import_path_in(folder, names.names[i]);
+        if (names.items[i][0] == '.') {
+            continue; /* hidden */
+        }
+        SCOPED(mem) char *path = import_path_in(folder, names.items[i]);
         if (!path) {
             return err_oom(err, "path of an owner");
         }
@@ -230,7 +185,7 @@ static enum err_code find_texts(struct works_folder *works, const char *folder, 
             works->passed_over++;
         }
     }
-    if (works->paths.count == 0) {
+    if (works->count == 0) {
         return err_set(err, ERR_DATA,
                        "'%s': no manifest.jsonl, .json, .csv or .tsv, and no folder of "
                        "an owner with texts (.txt, .md)",
@@ -242,7 +197,10 @@ static enum err_code find_texts(struct works_folder *works, const char *folder, 
 static void close_folder(void *state) {
     struct works_folder *works = state;
     if (works) {
-        name_list_scoped_end(&works->paths);
+        for (int64_t i = 0; i < works->count; i++) {
+            mem_free(works->paths[i]);
+        }
+        mem_free(works->paths);
         mem_free(works);
     }
 }
@@ -262,7 +220,7 @@ static enum err_code open_folder(const struct import_settings *settings,
     }
     works->format = &import_work_file;
     TRY(find_manifest(settings->path, &manifest, &works->format, err));
-    TRY(manifest ? list_add(&works->paths, manifest, err) : find_texts(works, settings->path, err));
+    TRY(manifest ? add_path(works, manifest, err) : find_texts(works, settings->path, err));
     *out_state = MOVE(works);
     return ERR_OK;
 }
@@ -271,11 +229,11 @@ static enum err_code next_file(void *state, char **out_path,
                                const struct import_format **out_format, bool *out_has_file,
                                struct error *err) {
     struct works_folder *works = state;
-    *out_has_file = works->next < works->paths.count;
+    *out_has_file = works->next < works->count;
     if (!*out_has_file) {
         return ERR_OK;
     }
-    char *path = mem_strdup(works->paths.names[works->next]);
+    char *path = mem_strdup(works->paths[works->next]);
     if (!path) {
         return err_oom(err, "path of a work");
     }
