@@ -260,13 +260,11 @@ void metrics_close(struct metrics *metrics) {
 /* --- rows --- */
 
 static void write_value(struct json_writer *w, const struct metric *metric) {
-    json_write_key(w, metric->key);
-    json_write_f64_or_null(w, metric->value);
+    json_put_f64_or_null(w, metric->key, metric->value);
     if (!isfinite(metric->value)) {
         char key[METRICS_KEY_BYTES + sizeof NONFINITE_SUFFIX];
         (void)snprintf(key, sizeof key, "%s%s", metric->key, NONFINITE_SUFFIX);
-        json_write_key(w, key);
-        json_write_string(w, isnan(metric->value) ? "nan" : metric->value > 0 ? "inf" : "-inf");
+        json_put_string(w, key, isnan(metric->value) ? "nan" : metric->value > 0 ? "inf" : "-inf");
     }
 }
 
@@ -275,10 +273,8 @@ static enum err_code compose(struct metrics *m, int64_t step, const struct metri
     strbuf_reset(&m->line);
     struct json_writer w = JSON_WRITER_INIT(&m->line, JSON_COMPACT);
     json_write_object_begin(&w);
-    json_write_key(&w, "step");
-    json_write_i64(&w, step);
-    json_write_key(&w, "time");
-    json_write_f64(&w, clock_wall_seconds(m->clock));
+    json_put_i64(&w, "step", step);
+    json_put_f64(&w, "time", clock_wall_seconds(m->clock));
     for (size_t i = 0; i < m->key_count; i++) {
         write_value(&w, &row[i]);
     }

@@ -53,8 +53,7 @@ static void write_answer(struct json_writer *w, const char *key, const struct pr
 
 static void write_position(struct json_writer *w, const char *key, int64_t position) {
     if (position > 0) {
-        json_write_key(w, key);
-        json_write_i64(w, position);
+        json_put_i64(w, key, position);
     }
 }
 
@@ -69,14 +68,12 @@ static void write_pair(struct json_writer *w, const struct preference *row) {
     write_position(w, "chosen_position", chosen->position);
     write_position(w, "rejected_position", rejected->position);
     if (rejected_first) {
-        json_write_key(w, "rejected_first");
-        json_write_bool(w, true);
+        json_put_bool(w, "rejected_first", true);
     }
 }
 
 static void write_ranking(struct json_writer *w, const struct preference *row) {
-    json_write_key(w, "responses");
-    json_write_array_begin(w);
+    json_put_array_begin(w, "responses");
     for (int64_t i = 0; i < row->response_count; i++) {
         const struct preference_response *response = &row->responses[i];
         json_write_object_begin(w);
@@ -87,30 +84,23 @@ static void write_ranking(struct json_writer *w, const struct preference *row) {
             write_text(w, "text", &response->text);
         }
         write_text(w, "origin", &response->origin);
-        json_write_key(w, "rank");
-        json_write_i64(w, response->rank);
+        json_put_i64(w, "rank", response->rank);
         write_position(w, "position", response->position);
         json_write_object_end(w);
     }
     json_write_array_end(w);
     if (row->last_unordered) {
-        json_write_key(w, "last_unordered");
-        json_write_bool(w, true);
+        json_put_bool(w, "last_unordered", true);
     }
-}
-
-static void write_f64(struct json_writer *w, const char *key, double value) {
-    json_write_key(w, key);
-    json_write_f64(w, value);
 }
 
 static void write_rating(struct json_writer *w, const struct preference *row) {
     write_answer(w, "response", row, &row->responses[0]);
     write_text(w, "origin", &row->responses[0].origin);
-    write_f64(w, "rating", row->value);
+    json_put_f64(w, "rating", row->value);
     if (row->has_scale) {
-        write_f64(w, "low", row->scale_low);
-        write_f64(w, "high", row->scale_high);
+        json_put_f64(w, "low", row->scale_low);
+        json_put_f64(w, "high", row->scale_high);
     }
 }
 
@@ -118,8 +108,7 @@ static void write_completion(struct json_writer *w, const struct preference *row
     write_answer(w, "completion", row, &row->responses[0]);
     write_text(w, "origin", &row->responses[0].origin);
     if (row->kind == PREFERENCE_LABEL) {
-        json_write_key(w, "label");
-        json_write_bool(w, row->good);
+        json_put_bool(w, "label", row->good);
     }
 }
 
@@ -132,7 +121,7 @@ static void write_judgement(struct json_writer *w, const struct preference *row)
             write_ranking(w, row);
         }
         if (row->has_margin) {
-            write_f64(w, "margin", row->margin);
+            json_put_f64(w, "margin", row->margin);
         }
         break;
     case PREFERENCE_RATING:
@@ -153,19 +142,17 @@ static void write_circumstances(struct json_writer *w, const struct preference *
     write_text(w, "annotator", &row->annotator);
     write_text(w, "population", &row->population);
     if (row->weight != 1.0) {
-        write_f64(w, "weight", row->weight);
+        json_put_f64(w, "weight", row->weight);
     }
     if (row->has_asked_at) {
-        json_write_key(w, "asked_at");
-        json_write_i64(w, row->asked_at_ms);
+        json_put_i64(w, "asked_at", row->asked_at_ms);
     }
 }
 
 enum err_code export_json_row(const struct preference *row, struct strbuf *out, struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_COMPACT);
     json_write_object_begin(&w);
-    json_write_key(&w, "judgement");
-    json_write_string(&w, preference_kind_name(row->kind));
+    json_put_string(&w, "judgement", preference_kind_name(row->kind));
     write_prompt(&w, &row->prompt);
     write_judgement(&w, row);
     write_circumstances(&w, row);

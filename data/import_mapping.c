@@ -25,15 +25,13 @@ static enum err_code write_map(struct json_writer *w, const struct import_settin
     }
     memcpy(sorted, settings->map, count * sizeof *sorted);
     qsort(sorted, count, sizeof *sorted, compare_roles);
-    json_write_key(w, "map");
-    json_write_object_begin(w);
+    json_put_object_begin(w, "map");
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && compare_roles(&sorted[i - 1], &sorted[i]) == 0) {
             return err_set(err, ERR_USAGE, "--map %s is given twice: '%s' and '%s'", sorted[i].role,
                            sorted[i - 1].column, sorted[i].column);
         }
-        json_write_key(w, sorted[i].role);
-        json_write_string(w, sorted[i].column);
+        json_put_string(w, sorted[i].role, sorted[i].column);
     }
     json_write_object_end(w);
     return ERR_OK;
@@ -41,8 +39,7 @@ static enum err_code write_map(struct json_writer *w, const struct import_settin
 
 static void write_text(struct json_writer *w, const char *key, const char *text) {
     if (text) {
-        json_write_key(w, key);
-        json_write_string(w, text);
+        json_put_string(w, key, text);
     }
 }
 

@@ -73,18 +73,16 @@ enum err_code import_rejects_add(struct import_rejects *rejects, const struct im
     strbuf_reset(&rejects->line);
     struct json_writer w = JSON_WRITER_INIT(&rejects->line, JSON_COMPACT);
     json_write_object_begin(&w);
-    json_write_key(&w, "file");
-    json_write_string(&w, utf8_visible(reject->file, strlen(reject->file), file, sizeof file));
+    json_put_string(&w, "file",
+                    utf8_visible(reject->file, strlen(reject->file), file, sizeof file));
     if (place.line > 0) {
-        json_write_key(&w, "line");
-        json_write_i64(&w, place.line);
+        json_put_i64(&w, "line", place.line);
     }
     if (place.column > 0) {
-        json_write_key(&w, "column");
-        json_write_i64(&w, place.column);
+        json_put_i64(&w, "column", place.column);
     }
-    json_write_key(&w, "reason");
-    json_write_string(&w, utf8_visible(place.reason, strlen(place.reason), reason, sizeof reason));
+    json_put_string(&w, "reason",
+                    utf8_visible(place.reason, strlen(place.reason), reason, sizeof reason));
     json_write_key(&w, "row");
     if (text_span_is_set(&reject->row)) {
         clean_row(&reject->row, &rejects->row);

@@ -9,25 +9,9 @@
 
 #define FILE_BYTES_MAX (256 * MIB)
 
-static void write_text(struct json_writer *w, const char *key, const char *text) {
-    json_write_key(w, key);
-    json_write_string(w, text);
-}
-
-static void write_bool(struct json_writer *w, const char *key, bool value) {
-    json_write_key(w, key);
-    json_write_bool(w, value);
-}
-
-static void write_null(struct json_writer *w, const char *key) {
-    json_write_key(w, key);
-    json_write_null(w);
-}
-
 static void write_pattern(struct json_writer *w, bool is_regex, const char *pattern) {
-    json_write_key(w, "pattern");
-    json_write_object_begin(w);
-    write_text(w, is_regex ? "Regex" : "String", pattern);
+    json_put_object_begin(w, "pattern");
+    json_put_string(w, is_regex ? "Regex" : "String", pattern);
     json_write_object_end(w);
 }
 
@@ -61,32 +45,32 @@ static const char *prepend_name(enum token_prepend prepend) {
 
 static void write_metaspace(struct json_writer *w, const char *mark, enum token_prepend prepend,
                             bool split) {
-    write_text(w, "type", "Metaspace");
-    write_text(w, "replacement", mark);
-    write_text(w, "prepend_scheme", prepend_name(prepend));
-    write_bool(w, "split", split);
+    json_put_string(w, "type", "Metaspace");
+    json_put_string(w, "replacement", mark);
+    json_put_string(w, "prepend_scheme", prepend_name(prepend));
+    json_put_bool(w, "split", split);
 }
 
 static void write_byte_level(struct json_writer *w, bool prefix_space, bool pattern) {
-    write_text(w, "type", "ByteLevel");
-    write_bool(w, "add_prefix_space", prefix_space);
-    write_bool(w, "trim_offsets", false);
-    write_bool(w, "use_regex", pattern);
+    json_put_string(w, "type", "ByteLevel");
+    json_put_bool(w, "add_prefix_space", prefix_space);
+    json_put_bool(w, "trim_offsets", false);
+    json_put_bool(w, "use_regex", pattern);
 }
 
 static void write_normalizer(struct json_writer *w, const struct token_normalizer *step) {
     switch (step->kind) {
     case TOKEN_NORMALIZER_NFC:
-        write_text(w, "type", "NFC");
+        json_put_string(w, "type", "NFC");
         return;
     case TOKEN_NORMALIZER_PREPEND:
-        write_text(w, "type", "Prepend");
-        write_text(w, "prepend", step->text);
+        json_put_string(w, "type", "Prepend");
+        json_put_string(w, "prepend", step->text);
         return;
     case TOKEN_NORMALIZER_REPLACE:
-        write_text(w, "type", "Replace");
+        json_put_string(w, "type", "Replace");
         write_pattern(w, false, step->pattern);
-        write_text(w, "content", step->text);
+        json_put_string(w, "content", step->text);
         return;
     }
 }
@@ -95,14 +79,14 @@ static void write_splitter(struct json_writer *w, const struct token_splitter *s
     switch (step->kind) {
     case TOKEN_SPLITTER_REGEX:
     case TOKEN_SPLITTER_TEXT:
-        write_text(w, "type", "Split");
+        json_put_string(w, "type", "Split");
         write_pattern(w, step->kind == TOKEN_SPLITTER_REGEX, step->pattern);
-        write_text(w, "behavior", behavior_name(step->behavior));
-        write_bool(w, "invert", step->invert);
+        json_put_string(w, "behavior", behavior_name(step->behavior));
+        json_put_bool(w, "invert", step->invert);
         return;
     case TOKEN_SPLITTER_DIGITS:
-        write_text(w, "type", "Digits");
-        write_bool(w, "individual_digits", step->individual);
+        json_put_string(w, "type", "Digits");
+        json_put_bool(w, "individual_digits", step->individual);
         return;
     case TOKEN_SPLITTER_BYTE_LEVEL:
         write_byte_level(w, step->prefix_space, step->gpt2_pattern);
@@ -111,14 +95,14 @@ static void write_splitter(struct json_writer *w, const struct token_splitter *s
         write_metaspace(w, step->pattern, step->prepend, step->split);
         return;
     case TOKEN_SPLITTER_WHITESPACE:
-        write_text(w, "type", "Whitespace");
+        json_put_string(w, "type", "Whitespace");
         return;
     case TOKEN_SPLITTER_WHITESPACE_ONLY:
-        write_text(w, "type", "WhitespaceSplit");
+        json_put_string(w, "type", "WhitespaceSplit");
         return;
     case TOKEN_SPLITTER_PUNCTUATION:
-        write_text(w, "type", "Punctuation");
-        write_text(w, "behavior", behavior_name(step->behavior));
+        json_put_string(w, "type", "Punctuation");
+        json_put_string(w, "behavior", behavior_name(step->behavior));
         return;
     }
 }
@@ -132,34 +116,30 @@ static void write_decoder(struct json_writer *w, const struct token_decoder *ste
         write_metaspace(w, step->pattern, step->prepend, true);
         return;
     case TOKEN_DECODER_REPLACE:
-        write_text(w, "type", "Replace");
+        json_put_string(w, "type", "Replace");
         write_pattern(w, false, step->pattern);
-        write_text(w, "content", step->text);
+        json_put_string(w, "content", step->text);
         return;
     case TOKEN_DECODER_BYTE_FALLBACK:
-        write_text(w, "type", "ByteFallback");
+        json_put_string(w, "type", "ByteFallback");
         return;
     case TOKEN_DECODER_FUSE:
-        write_text(w, "type", "Fuse");
+        json_put_string(w, "type", "Fuse");
         return;
     case TOKEN_DECODER_STRIP:
-        write_text(w, "type", "Strip");
-        write_text(w, "content", step->pattern);
-        json_write_key(w, "start");
-        json_write_i64(w, step->start);
-        json_write_key(w, "stop");
-        json_write_i64(w, step->stop);
+        json_put_string(w, "type", "Strip");
+        json_put_string(w, "content", step->pattern);
+        json_put_i64(w, "start", step->start);
+        json_put_i64(w, "stop", step->stop);
         return;
     }
 }
 
 /* Begins a list of steps, always as a Sequence. */
 static void begin_steps(struct json_writer *w, const char *key, const char *list_key) {
-    json_write_key(w, key);
-    json_write_object_begin(w);
-    write_text(w, "type", "Sequence");
-    json_write_key(w, list_key);
-    json_write_array_begin(w);
+    json_put_object_begin(w, key);
+    json_put_string(w, "type", "Sequence");
+    json_put_array_begin(w, list_key);
 }
 
 static void end_steps(struct json_writer *w) {
@@ -183,7 +163,8 @@ static void write_steps(struct json_writer *w, const struct tokenizer_spec *spec
     }
     end_steps(w);
     if (spec->decoder_count == 0) {
-        write_null(w, "decoder"); /* which puts blanks between tokens; an empty Sequence does not */
+        json_put_null(w,
+                      "decoder"); /* which puts blanks between tokens; an empty Sequence does not */
         return;
     }
     begin_steps(w, "decoder", "decoders");
@@ -207,19 +188,17 @@ static void write_token_key(struct json_writer *w, const char *key, const struct
 }
 
 static void write_added(struct json_writer *w, const struct tokenizer *tok) {
-    json_write_key(w, "added_tokens");
-    json_write_array_begin(w);
+    json_put_array_begin(w, "added_tokens");
     for (int64_t i = 0; i < tok->spec.added_count; i++) {
         const struct added_token *token = &tok->spec.added[i];
         json_write_object_begin(w);
-        json_write_key(w, "id");
-        json_write_i64(w, token->id);
-        write_text(w, "content", token->text);
-        write_bool(w, "single_word", token->single_word);
-        write_bool(w, "lstrip", token->lstrip);
-        write_bool(w, "rstrip", token->rstrip);
-        write_bool(w, "normalized", token->normalized);
-        write_bool(w, "special", token->special);
+        json_put_i64(w, "id", token->id);
+        json_put_string(w, "content", token->text);
+        json_put_bool(w, "single_word", token->single_word);
+        json_put_bool(w, "lstrip", token->lstrip);
+        json_put_bool(w, "rstrip", token->rstrip);
+        json_put_bool(w, "normalized", token->normalized);
+        json_put_bool(w, "special", token->special);
         json_write_object_end(w);
     }
     json_write_array_end(w);
@@ -229,15 +208,13 @@ static void write_added(struct json_writer *w, const struct tokenizer *tok) {
 static void write_template_part(struct json_writer *w, const struct tokenizer *tok, int32_t id,
                                 const char *sequence, int64_t type_id) {
     json_write_object_begin(w);
-    json_write_key(w, sequence ? "Sequence" : "SpecialToken");
-    json_write_object_begin(w);
+    json_put_object_begin(w, sequence ? "Sequence" : "SpecialToken");
     if (sequence) {
-        write_text(w, "id", sequence);
+        json_put_string(w, "id", sequence);
     } else {
         write_token_key(w, "id", tok, id);
     }
-    json_write_key(w, "type_id");
-    json_write_i64(w, type_id);
+    json_put_i64(w, "type_id", type_id);
     json_write_object_end(w);
     json_write_object_end(w);
 }
@@ -260,15 +237,12 @@ static void write_template_token(struct json_writer *w, const struct tokenizer *
         w->out->failure = w->out->failure ? w->out->failure : ERR_OOM;
         return;
     }
-    json_write_key(w, key);
-    json_write_object_begin(w);
-    write_text(w, "id", key);
-    json_write_key(w, "ids");
-    json_write_array_begin(w);
+    json_put_object_begin(w, key);
+    json_put_string(w, "id", key);
+    json_put_array_begin(w, "ids");
     json_write_i64(w, id);
     json_write_array_end(w);
-    json_write_key(w, "tokens");
-    json_write_array_begin(w);
+    json_put_array_begin(w, "tokens");
     json_write_string(w, key);
     json_write_array_end(w);
     json_write_object_end(w);
@@ -277,23 +251,19 @@ static void write_template_token(struct json_writer *w, const struct tokenizer *
 static void write_processor(struct json_writer *w, const struct tokenizer *tok) {
     const struct tokenizer_spec *spec = &tok->spec;
     if (!spec->adds_bos && !spec->adds_eos) {
-        write_null(w, "post_processor");
+        json_put_null(w, "post_processor");
         return;
     }
-    json_write_key(w, "post_processor");
-    json_write_object_begin(w);
-    write_text(w, "type", "TemplateProcessing");
-    json_write_key(w, "single");
-    json_write_array_begin(w);
+    json_put_object_begin(w, "post_processor");
+    json_put_string(w, "type", "TemplateProcessing");
+    json_put_array_begin(w, "single");
     write_template_side(w, tok, "A", 0);
     json_write_array_end(w);
-    json_write_key(w, "pair");
-    json_write_array_begin(w);
+    json_put_array_begin(w, "pair");
     write_template_side(w, tok, "A", 0);
     write_template_side(w, tok, "B", 1);
     json_write_array_end(w);
-    json_write_key(w, "special_tokens");
-    json_write_object_begin(w);
+    json_put_object_begin(w, "special_tokens");
     if (spec->adds_bos) {
         write_template_token(w, tok, spec->bos);
     }
@@ -305,16 +275,14 @@ static void write_processor(struct json_writer *w, const struct tokenizer *tok) 
 }
 
 static void write_vocab(struct json_writer *w, const struct tokenizer *tok) {
-    json_write_key(w, "vocab");
-    json_write_object_begin(w);
+    json_put_object_begin(w, "vocab");
     SCOPED(strbuf) struct strbuf key = STRBUF_INIT(FILE_BYTES_MAX);
     for (int32_t id = 0; id < tok->spelled.count; id++) {
         if (tok->flags[id] & TOKEN_IN_MODEL) {
             struct text_span text = token_table_text(&tok->spelled, id);
             strbuf_reset(&key);
             strbuf_add_bytes(&key, text.bytes, text.count);
-            json_write_key(w, strbuf_text(&key));
-            json_write_i64(w, id);
+            json_put_i64(w, strbuf_text(&key), id);
         }
     }
     json_write_object_end(w);
@@ -323,23 +291,21 @@ static void write_vocab(struct json_writer *w, const struct tokenizer *tok) {
 
 static void write_model(struct json_writer *w, const struct tokenizer *tok) {
     const struct tokenizer_spec *spec = &tok->spec;
-    json_write_key(w, "model");
-    json_write_object_begin(w);
-    write_text(w, "type", "BPE");
-    write_null(w, "dropout");
+    json_put_object_begin(w, "model");
+    json_put_string(w, "type", "BPE");
+    json_put_null(w, "dropout");
     if (spec->model_unk >= 0) {
         write_token_key(w, "unk_token", tok, spec->model_unk);
     } else {
-        write_null(w, "unk_token");
+        json_put_null(w, "unk_token");
     }
-    write_null(w, "continuing_subword_prefix");
-    write_null(w, "end_of_word_suffix");
-    write_bool(w, "fuse_unk", spec->fuse_unk);
-    write_bool(w, "byte_fallback", spec->byte_fallback);
-    write_bool(w, "ignore_merges", spec->ignore_merges);
+    json_put_null(w, "continuing_subword_prefix");
+    json_put_null(w, "end_of_word_suffix");
+    json_put_bool(w, "fuse_unk", spec->fuse_unk);
+    json_put_bool(w, "byte_fallback", spec->byte_fallback);
+    json_put_bool(w, "ignore_merges", spec->ignore_merges);
     write_vocab(w, tok);
-    json_write_key(w, "merges");
-    json_write_array_begin(w);
+    json_put_array_begin(w, "merges");
     for (int64_t i = 0; i < spec->merge_count; i++) {
         json_write_array_begin(w);
         write_token(w, tok, spec->merges[i].left);
@@ -352,9 +318,9 @@ static void write_model(struct json_writer *w, const struct tokenizer *tok) {
 
 static void write_json(struct json_writer *w, const struct tokenizer *tok) {
     json_write_object_begin(w);
-    write_text(w, "version", "1.0");
-    write_null(w, "truncation");
-    write_null(w, "padding");
+    json_put_string(w, "version", "1.0");
+    json_put_null(w, "truncation");
+    json_put_null(w, "padding");
     write_added(w, tok);
     write_steps(w, &tok->spec);
     write_processor(w, tok);
@@ -380,8 +346,8 @@ static void write_roles(struct json_writer *w, const struct tokenizer *tok) {
 
 static void write_config(struct json_writer *w, const struct tokenizer *tok) {
     json_write_object_begin(w);
-    write_text(w, "tokenizer_class", "PreTrainedTokenizerFast");
-    write_bool(w, "clean_up_tokenization_spaces", false);
+    json_put_string(w, "tokenizer_class", "PreTrainedTokenizerFast");
+    json_put_bool(w, "clean_up_tokenization_spaces", false);
     write_roles(w, tok);
     json_write_object_end(w);
 }

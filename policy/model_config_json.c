@@ -497,25 +497,10 @@ enum err_code model_config_read_generation(const struct json *object, struct mod
 
 /* ---- writing ---- */
 
-static void write_i64(struct json_writer *out, const char *key, int64_t value) {
-    json_write_key(out, key);
-    json_write_i64(out, value);
-}
-
 /* With a point: transformers before 4.43 refuses a factor that Python reads as an integer. */
 static void write_f64(struct json_writer *out, const char *key, double value) {
     json_write_key(out, key);
     json_write_f64_point(out, value);
-}
-
-static void write_text(struct json_writer *out, const char *key, const char *value) {
-    json_write_key(out, key);
-    json_write_string(out, value);
-}
-
-static void write_bool(struct json_writer *out, const char *key, bool value) {
-    json_write_key(out, key);
-    json_write_bool(out, value);
 }
 
 static void write_id(struct json_writer *out, const char *key, int64_t id) {
@@ -530,8 +515,7 @@ static void write_id(struct json_writer *out, const char *key, int64_t id) {
 static void write_ids(const struct model_config *config, struct json_writer *out) {
     write_id(out, "bos_token_id", config->bos);
     if (config->eos_count > 1) {
-        json_write_key(out, "eos_token_id");
-        json_write_array_begin(out);
+        json_put_array_begin(out, "eos_token_id");
         for (int64_t i = 0; i < config->eos_count; i++) {
             json_write_i64(out, config->eos[i]);
         }
@@ -556,7 +540,7 @@ static void write_sizes(const struct model_config *config, struct json_writer *o
     for (size_t i = 0; i < SIZE_KEY_COUNT; i++) {
         const char *name = size_key_name(config->family, &size_keys[i]);
         if (name) {
-            write_i64(out, name, *size_field(&copy, &size_keys[i]));
+            json_put_i64(out, name, *size_field(&copy, &size_keys[i]));
         }
     }
 }
@@ -566,14 +550,14 @@ static void write_sizes(const struct model_config *config, struct json_writer *o
 static void write_rope_scaling(const struct model_rope *rope, struct json_writer *out) {
     json_write_object_begin(out);
     if (rope->kind == MODEL_ROPE_LINEAR) {
-        write_text(out, "type", "linear");
+        json_put_string(out, "type", "linear");
         write_f64(out, "factor", rope->factor);
     } else {
-        write_text(out, "rope_type", "llama3");
+        json_put_string(out, "rope_type", "llama3");
         write_f64(out, "factor", rope->factor);
         write_f64(out, "low_freq_factor", rope->low_freq_factor);
         write_f64(out, "high_freq_factor", rope->high_freq_factor);
-        write_i64(out, "original_max_position_embeddings", rope->original_context);
+        json_put_i64(out, "original_max_position_embeddings", rope->original_context);
     }
     json_write_object_end(out);
 }
@@ -593,35 +577,33 @@ static void write_rope(const struct model_config *config, struct json_writer *ou
 static void write_kinds(const struct model_config *config, struct json_writer *out) {
     enum model_family_kind family = config->family;
     if (family == MODEL_FAMILY_OPT) {
-        write_bool(out, "enable_bias", config->qkv_bias);
-        write_bool(out, "do_layer_norm_before", true);
-        write_i64(out, "word_embed_proj_dim", config->hidden);
+        json_put_bool(out, "enable_bias", config->qkv_bias);
+        json_put_bool(out, "do_layer_norm_before", true);
+        json_put_i64(out, "word_embed_proj_dim", config->hidden);
     }
     if (family == MODEL_FAMILY_LLAMA || family == MODEL_FAMILY_QWEN3) {
-        write_bool(out, "attention_bias", config->qkv_bias);
+        json_put_bool(out, "attention_bias", config->qkv_bias);
     }
     if (family == MODEL_FAMILY_LLAMA) {
-        write_bool(out, "mlp_bias", false);
+        json_put_bool(out, "mlp_bias", false);
     }
     if (family == MODEL_FAMILY_MISTRAL) {
-        json_write_key(out, "sliding_window");
-        json_write_null(out);
+        json_put_null(out, "sliding_window");
     }
     if (family == MODEL_FAMILY_QWEN2 || family == MODEL_FAMILY_QWEN3) {
-        write_bool(out, "use_sliding_window", false);
+        json_put_bool(out, "use_sliding_window", false);
     }
 }
 
 void model_config_write_json(const struct model_config *config, const char *dtype,
                              struct json_writer *out) {
     json_write_object_begin(out);
-    json_write_key(out, "architectures");
-    json_write_array_begin(out);
+    json_put_array_begin(out, "architectures");
     json_write_string(out, model_family_class(config->family));
     json_write_array_end(out);
-    write_text(out, "model_type", model_family_name(config->family));
+    json_put_string(out, "model_type", model_family_name(config->family));
     write_sizes(config, out);
-    write_text(out, activation_key(config->family), activation_name(config->mlp));
+    json_put_string(out, activation_key(config->family), activation_name(config->mlp));
     const char *eps = norm_eps_key(config->family);
     if (eps) {
         write_f64(out, eps, config->norm_eps);
@@ -630,11 +612,11 @@ void model_config_write_json(const struct model_config *config, const char *dtyp
         write_rope(config, out);
     }
     write_kinds(config, out);
-    write_bool(out, "tie_word_embeddings", config->tied_head);
+    json_put_bool(out, "tie_word_embeddings", config->tied_head);
     write_ids(config, out);
-    write_bool(out, "use_cache", true);
-    write_text(out, "torch_dtype", dtype);
-    write_text(out, "dtype", dtype);
+    json_put_bool(out, "use_cache", true);
+    json_put_string(out, "torch_dtype", dtype);
+    json_put_string(out, "dtype", dtype);
     json_write_object_end(out);
 }
 

@@ -247,18 +247,14 @@ static enum err_code write_index(const char *folder, const struct plan *plan, st
     SCOPED(strbuf) struct strbuf text = STRBUF_INIT(JSON_BYTES_MAX);
     struct json_writer w = JSON_WRITER_INIT(&text, JSON_INDENTED);
     json_write_object_begin(&w);
-    json_write_key(&w, "metadata");
-    json_write_object_begin(&w);
-    json_write_key(&w, "total_size");
-    json_write_i64(&w, plan->total_bytes);
+    json_put_object_begin(&w, "metadata");
+    json_put_i64(&w, "total_size", plan->total_bytes);
     json_write_object_end(&w);
-    json_write_key(&w, "weight_map");
-    json_write_object_begin(&w);
+    json_put_object_begin(&w, "weight_map");
     for (int64_t i = 0; i < plan->count; i++) {
         char name[FILE_NAME_BYTES];
         name_shard(plan, plan->tensors[i].shard, name);
-        json_write_key(&w, plan->tensors[i].name);
-        json_write_string(&w, name);
+        json_put_string(&w, plan->tensors[i].name, name);
     }
     json_write_object_end(&w);
     json_write_object_end(&w);

@@ -184,22 +184,15 @@ static enum err_code submit_all(struct asking *asking, struct error *err) {
 
 static void write_answer(struct json_writer *w, const struct generator_answer *answer) {
     json_write_object_begin(w);
-    json_write_key(w, "prompt");
-    json_write_i64(w, answer->number);
-    json_write_key(w, "sample");
-    json_write_i64(w, answer->index);
+    json_put_i64(w, "prompt", answer->number);
+    json_put_i64(w, "sample", answer->index);
     json_write_key(w, "text");
     json_write_string_bytes(w, answer->text, answer->bytes);
-    json_write_key(w, "prompt_tokens");
-    json_write_i64(w, answer->prompt_tokens);
-    json_write_key(w, "tokens");
-    json_write_i64(w, answer->tokens);
-    json_write_key(w, "logp_nats");
-    json_write_f64(w, answer->logp_nats);
-    json_write_key(w, "model_logp_nats");
-    json_write_f64(w, answer->model_logp_nats);
-    json_write_key(w, "finish");
-    json_write_string(w, decoder_finish_name(answer->finish));
+    json_put_i64(w, "prompt_tokens", answer->prompt_tokens);
+    json_put_i64(w, "tokens", answer->tokens);
+    json_put_f64(w, "logp_nats", answer->logp_nats);
+    json_put_f64(w, "model_logp_nats", answer->model_logp_nats);
+    json_put_string(w, "finish", decoder_finish_name(answer->finish));
     json_write_object_end(w);
 }
 

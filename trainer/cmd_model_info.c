@@ -185,50 +185,38 @@ static void print_info(const struct model_info *info, struct strbuf *out) {
 
 /* ---- as JSON ---- */
 
-static void write_i64(struct json_writer *w, const char *key, int64_t value) {
-    json_write_key(w, key);
-    json_write_i64(w, value);
-}
-
-static void write_text(struct json_writer *w, const char *key, const char *value) {
-    json_write_key(w, key);
-    json_write_string(w, value);
-}
-
 static void write_files(const struct model_info *info, struct json_writer *w) {
-    write_text(w, "format", info->facts.format);
-    write_text(w, "stored_as", info->facts.stored_as);
-    write_i64(w, "files", info->facts.files);
-    write_i64(w, "file_bytes", info->facts.bytes);
-    write_text(w, "tokenizer", info->tokenizer);
-    json_write_key(w, "has_chat_template");
-    json_write_bool(w, info->has_chat_template);
+    json_put_string(w, "format", info->facts.format);
+    json_put_string(w, "stored_as", info->facts.stored_as);
+    json_put_i64(w, "files", info->facts.files);
+    json_put_i64(w, "file_bytes", info->facts.bytes);
+    json_put_string(w, "tokenizer", info->tokenizer);
+    json_put_bool(w, "has_chat_template", info->has_chat_template);
 }
 
 static void write_info(const struct model_info *info, struct json_writer *w) {
     const struct model_config *c = &info->config;
     const int64_t parameters = model_parameters(c);
     json_write_object_begin(w);
-    write_text(w, "path", info->path);
-    write_text(w, "family", model_family_name(c->family));
-    write_i64(w, "parameters", parameters);
-    write_i64(w, "layers", c->layers);
-    write_i64(w, "hidden", c->hidden);
-    write_i64(w, "mlp_hidden", c->mlp_hidden);
-    write_i64(w, "heads", c->heads);
-    write_i64(w, "kv_heads", c->kv_heads);
-    write_i64(w, "head_dim", c->head_dim);
-    write_i64(w, "vocab", c->vocab);
-    write_i64(w, "context_tokens", c->context);
-    json_write_key(w, "tied_head");
-    json_write_bool(w, c->tied_head);
+    json_put_string(w, "path", info->path);
+    json_put_string(w, "family", model_family_name(c->family));
+    json_put_i64(w, "parameters", parameters);
+    json_put_i64(w, "layers", c->layers);
+    json_put_i64(w, "hidden", c->hidden);
+    json_put_i64(w, "mlp_hidden", c->mlp_hidden);
+    json_put_i64(w, "heads", c->heads);
+    json_put_i64(w, "kv_heads", c->kv_heads);
+    json_put_i64(w, "head_dim", c->head_dim);
+    json_put_i64(w, "vocab", c->vocab);
+    json_put_i64(w, "context_tokens", c->context);
+    json_put_bool(w, "tied_head", c->tied_head);
     if (info->stored) {
         write_files(info, w);
     }
-    write_i64(w, "inference_bytes", parameters * INFERENCE_BYTES);
-    write_i64(w, "cache_bytes_per_token", cache_bytes_a_token(c));
-    write_i64(w, "training_bytes", parameters * TRAINING_BYTES);
-    write_i64(w, "adapter_training_bytes", parameters * ADAPTER_BYTES);
+    json_put_i64(w, "inference_bytes", parameters * INFERENCE_BYTES);
+    json_put_i64(w, "cache_bytes_per_token", cache_bytes_a_token(c));
+    json_put_i64(w, "training_bytes", parameters * TRAINING_BYTES);
+    json_put_i64(w, "adapter_training_bytes", parameters * ADAPTER_BYTES);
     json_write_object_end(w);
 }
 

@@ -88,21 +88,18 @@ static enum err_code write_json(const struct encoded *encoded, struct strbuf *ou
                                 struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_COMPACT);
     json_write_object_begin(&w);
-    json_write_key(&w, "ids");
-    json_write_array_begin(&w);
+    json_put_array_begin(&w, "ids");
     for (int64_t t = 0; t < encoded->tokens.count; t++) {
         json_write_i64(&w, encoded->tokens.ids[t]);
     }
     json_write_array_end(&w);
     if (encoded->is_chat) {
-        json_write_key(&w, "is_target");
-        json_write_array_begin(&w);
+        json_put_array_begin(&w, "is_target");
         for (int64_t t = 0; t < encoded->tokens.count; t++) {
             json_write_bool(&w, encoded->tokens.is_target[t]);
         }
         json_write_array_end(&w);
-        json_write_key(&w, "border_moved");
-        json_write_bool(&w, encoded->tokens.border_moved);
+        json_put_bool(&w, "border_moved", encoded->tokens.border_moved);
     }
     json_write_object_end(&w);
     strbuf_add_char(out, '\n');

@@ -78,19 +78,13 @@ static void put_id(struct json_writer *w, const char *name, int32_t id) {
 static enum err_code write_json(const struct info *info, struct strbuf *out, struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
     json_write_object_begin(&w);
-    json_write_key(&w, "tokens");
-    json_write_i64(&w, tokenizer_count(info->tok));
+    json_put_i64(&w, "tokens", tokenizer_count(info->tok));
     for (size_t s = 0; s < SPECIAL_COUNT; s++) {
         put_id(&w, specials[s].name, specials[s].id(info->tok));
     }
-    json_write_key(&w, "adds_bos");
-    json_write_bool(&w, tokenizer_adds_bos(info->tok));
-    json_write_key(&w, "chat_template");
-    if (info->template) {
-        json_write_string(&w, chat_template_name(info->template));
-    } else {
-        json_write_null(&w);
-    }
+    json_put_bool(&w, "adds_bos", tokenizer_adds_bos(info->tok));
+    json_put_string_or_null(&w, "chat_template",
+                            info->template ? chat_template_name(info->template) : NULL);
     put_id(&w, "ends_turn", info->stop);
     json_write_object_end(&w);
     strbuf_add_char(out, '\n');

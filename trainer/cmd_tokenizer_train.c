@@ -186,14 +186,11 @@ static enum err_code write_json(const struct bpe_train_report *report, const str
                    {"distinct_words", report->distinct_words},
                    {"last_frequency", report->last_frequency}};
     json_write_object_begin(&w);
-    json_write_key(&w, "folder");
-    json_write_string(&w, folder);
+    json_put_string(&w, "folder", folder);
     for (size_t n = 0; n < sizeof numbers / sizeof *numbers; n++) {
-        json_write_key(&w, numbers[n].key);
-        json_write_i64(&w, numbers[n].value);
+        json_put_i64(&w, numbers[n].key, numbers[n].value);
     }
-    json_write_key(&w, "ran_out");
-    json_write_bool(&w, report->ran_out);
+    json_put_bool(&w, "ran_out", report->ran_out);
     json_write_object_end(&w);
     strbuf_add_char(out, '\n');
     return json_writer_finish(&w, err);
