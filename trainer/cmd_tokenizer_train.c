@@ -237,12 +237,8 @@ static enum err_code train_run(struct run *run, const struct command_args *args,
     SCOPED(training) struct training training = {.run = run};
     SCOPED(strbuf) struct strbuf out = STRBUF_INIT(OUTPUT_BYTES_MAX);
     TRY(bpe_trainer_new(&options, &training.trainer, err));
-    TRY(interrupt_install("stopping, and writing nothing; again to stop at once\n", err));
-    enum err_code code = train(&training, args, folder, &out, err);
-    if (code != ERR_INTERRUPTED) { /* else the second signal may still come */
-        interrupt_uninstall();
-    }
-    return code == ERR_OK ? output_text(run->output, &out, err) : code;
+    TRY(train(&training, args, folder, &out, err));
+    return output_text(run->output, &out, err);
 }
 
 static const struct command_positional positionals[] = {
@@ -307,4 +303,5 @@ const struct command cmd_tokenizer_train = {
     .positionals = positionals,
     .examples = examples,
     .function = train_run,
+    .interrupt_notice = "stopping, and writing nothing; again to stop at once\n",
 };
