@@ -102,6 +102,9 @@ void db_bind_f64(struct db_stmt *stmt, int parameter, double value);
 void db_bind_text(struct db_stmt *stmt, int parameter, const char *bytes, size_t count);
 void db_bind_blob(struct db_stmt *stmt, int parameter, const void *bytes, size_t count);
 
+/* A NUL-terminated text, or NULL for a NULL value. */
+void db_bind_text_or_null(struct db_stmt *stmt, int parameter, const char *text_or_null);
+
 /* As db_bind_text and db_bind_blob, but not copied: borrowed until the statement is reset, which it
  * also is at its end. For bulk inserts, of which copying takes a twentieth. */
 void db_lend_text(struct db_stmt *stmt, int parameter, const char *bytes, size_t count);

@@ -113,6 +113,14 @@ void db_bind_blob(struct db_stmt *stmt, int parameter, const void *bytes, size_t
     bind_blob(stmt, parameter, bytes, count, SQLITE_TRANSIENT);
 }
 
+void db_bind_text_or_null(struct db_stmt *stmt, int parameter, const char *text_or_null) {
+    if (text_or_null) {
+        db_bind_text(stmt, parameter, text_or_null, strlen(text_or_null));
+    } else {
+        db_bind_null(stmt, parameter);
+    }
+}
+
 void db_lend_text(struct db_stmt *stmt, int parameter, const char *bytes, size_t count) {
     bind_text(stmt, parameter, bytes, count, SQLITE_STATIC);
 }

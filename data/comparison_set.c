@@ -242,11 +242,7 @@ static enum err_code load_annotators(struct loader *l, struct error *err) {
                      "SELECT id FROM annotator WHERE ?1 IS NULL OR population IS ?1 ORDER BY id",
                      &stmt, err));
     const char *population = l->options->population;
-    if (population) {
-        db_bind_text(stmt, 1, population, strlen(population));
-    } else {
-        db_bind_null(stmt, 1);
-    }
+    db_bind_text_or_null(stmt, 1, population);
     bool has_row = false;
     TRY(db_stmt_step(stmt, &has_row, err));
     while (has_row) {
@@ -513,11 +509,7 @@ static enum err_code read_rows(struct loader *l, struct error *err) {
     bool ratings = l->options->from == COMPARISON_FROM_RATINGS;
     SCOPED(db_stmt) struct db_stmt *rows = NULL;
     TRY(db_stmt_open(l->db, ratings ? sql_ratings : sql_comparisons, &rows, err));
-    if (l->options->aspect) {
-        db_bind_text(rows, 1, l->options->aspect, strlen(l->options->aspect));
-    } else {
-        db_bind_null(rows, 1);
-    }
+    db_bind_text_or_null(rows, 1, l->options->aspect);
     bool has_row = false;
     TRY(db_stmt_step(rows, &has_row, err));
     while (has_row) {

@@ -143,19 +143,11 @@ void preference_reader_close(struct preference_reader *reader) {
     mem_free(reader);
 }
 
-static void bind_filter(struct db_stmt *stmt, int parameter, const char *text) {
-    if (text) {
-        db_bind_text(stmt, parameter, text, strlen(text));
-    } else {
-        db_bind_null(stmt, parameter);
-    }
-}
-
 static enum err_code enter_kind(struct preference_reader *reader, struct error *err) {
     TRY(db_stmt_open(reader->db, kind_sql[reader->kind], &reader->rows, err));
-    bind_filter(reader->rows, 1, reader->aspect);
-    bind_filter(reader->rows, 2, reader->population);
-    bind_filter(reader->rows, 3, reader->topic);
+    db_bind_text_or_null(reader->rows, 1, reader->aspect);
+    db_bind_text_or_null(reader->rows, 2, reader->population);
+    db_bind_text_or_null(reader->rows, 3, reader->topic);
     if (reader->filter.source_id != 0) {
         db_bind_i64(reader->rows, 4, reader->filter.source_id);
     } else {

@@ -118,20 +118,12 @@ static enum err_code read_row(struct reading *r, struct db_stmt *row, struct err
 
 /* ---- all of them ---- */
 
-static void bind_text_or_null(struct db_stmt *stmt, int parameter, const char *text) {
-    if (text) {
-        db_bind_text(stmt, parameter, text, strlen(text));
-    } else {
-        db_bind_null(stmt, parameter);
-    }
-}
-
 static enum err_code read_rows(struct db *db, struct reading *r, struct error *err) {
     SCOPED(db_stmt) struct db_stmt *rows = NULL;
     TRY(db_stmt_open(db, r->options->labels ? SQL("label", "g.good") : SQL("rating", "g.value"),
                      &rows, err));
-    bind_text_or_null(rows, 1, r->options->aspect);
-    bind_text_or_null(rows, 2, r->options->population);
+    db_bind_text_or_null(rows, 1, r->options->aspect);
+    db_bind_text_or_null(rows, 2, r->options->population);
     bool has_row = false;
     TRY(db_stmt_step(rows, &has_row, err));
     while (has_row) {

@@ -76,14 +76,6 @@ static void bind_optional(struct db_stmt *stmt, int parameter, double value) {
     }
 }
 
-static void bind_text(struct db_stmt *stmt, int parameter, const char *text_or_null) {
-    if (text_or_null) {
-        db_bind_text(stmt, parameter, text_or_null, strlen(text_or_null));
-    } else {
-        db_bind_null(stmt, parameter);
-    }
-}
-
 static enum err_code insert_fit(struct db *db, const struct tabular_fit *fit,
                                 const struct tabular_record *record, int64_t *out_id,
                                 struct error *err) {
@@ -96,11 +88,11 @@ static enum err_code insert_fit(struct db *db, const struct tabular_fit *fit,
                      "INSERT INTO reward_fit(name, model, config_json, population, result_json,"
                      " created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                      &insert, err));
-    bind_text(insert, 1, record->name);
-    bind_text(insert, 2, tabular_model_name(fit->options.model));
-    bind_text(insert, 3, strbuf_text(&config));
-    bind_text(insert, 4, record->read->population);
-    bind_text(insert, 5, strbuf_text(&result));
+    db_bind_text_or_null(insert, 1, record->name);
+    db_bind_text_or_null(insert, 2, tabular_model_name(fit->options.model));
+    db_bind_text_or_null(insert, 3, strbuf_text(&config));
+    db_bind_text_or_null(insert, 4, record->read->population);
+    db_bind_text_or_null(insert, 5, strbuf_text(&result));
     db_bind_i64(insert, 6, record->now_ms);
     TRY(db_stmt_run(insert, err));
     *out_id = db_last_insert_id(db);
@@ -123,7 +115,7 @@ static enum err_code insert_items(struct db *db, const struct comparison_set *se
             db_bind_null(insert, 4);
         } else {
             db_bind_null(insert, 3);
-            bind_text(insert, 4, set->item_names[i]);
+            db_bind_text_or_null(insert, 4, set->item_names[i]);
         }
         db_bind_f64(insert, 5, fit->rewards[i]);
         bind_optional(insert, 6, fit->std_errors ? fit->std_errors[i] : (double)NAN);
@@ -142,7 +134,7 @@ static enum err_code insert_parameters(struct db *db, const struct comparison_se
                      &insert, err));
     for (int64_t p = 0; p < fit->parameter_count; p++) {
         db_bind_i64(insert, 1, fit_id);
-        bind_text(insert, 2, fit->parameters[p].name);
+        db_bind_text_or_null(insert, 2, fit->parameters[p].name);
         db_bind_null(insert, 3);
         db_bind_f64(insert, 4, fit->parameters[p].value);
         bind_optional(insert, 5, fit->parameters[p].std_error);
@@ -150,7 +142,7 @@ static enum err_code insert_parameters(struct db *db, const struct comparison_se
     }
     for (int64_t a = 0; fit->reliabilities && a < fit->annotator_count; a++) {
         db_bind_i64(insert, 1, fit_id);
-        bind_text(insert, 2, TABULAR_STORE_RELIABILITY);
+        db_bind_text_or_null(insert, 2, TABULAR_STORE_RELIABILITY);
         db_bind_i64(insert, 3, set->annotator_ids[a]);
         db_bind_f64(insert, 4, fit->reliabilities[a]);
         bind_optional(insert, 5,

@@ -88,11 +88,7 @@ static enum err_code open_fit(struct db *db, const char *name, struct db_stmt **
                      " FROM reward_fit WHERE name = ?1"
                      " OR (?1 IS NULL AND (SELECT count(*) FROM reward_fit) = 1)",
                      &fit, err));
-    if (name) {
-        db_bind_text(fit, 1, name, strlen(name));
-    } else {
-        db_bind_null(fit, 1);
-    }
+    db_bind_text_or_null(fit, 1, name);
     TRY(db_stmt_step(fit, out_found, err));
     *out_stmt = MOVE(fit);
     return ERR_OK;
