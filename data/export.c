@@ -137,21 +137,14 @@ static enum err_code read_work(struct db_stmt *works, struct work_row *out, stru
     return ERR_OK;
 }
 
-static void write_work_field(struct json_writer *w, const char *key, const struct text_span *text) {
-    if (text_span_is_set(text)) {
-        json_write_key(w, key);
-        json_write_string_bytes(w, text->bytes, text->count);
-    }
-}
-
 static enum err_code work_json(const struct work_row *work, struct strbuf *out, struct error *err) {
     struct json_writer w = JSON_WRITER_INIT(out, JSON_COMPACT);
     json_write_object_begin(&w);
     for (int i = 0; i < WORK_TEXT; i++) {
-        write_work_field(&w, work_keys[i], &work->texts[i]);
+        export_put_text(&w, work_keys[i], &work->texts[i]);
     }
-    write_work_field(&w, "opt_out_at", &work->opt_out);
-    write_work_field(&w, work_keys[WORK_TEXT], &work->texts[WORK_TEXT]);
+    export_put_text(&w, "opt_out_at", &work->opt_out);
+    export_put_text(&w, work_keys[WORK_TEXT], &work->texts[WORK_TEXT]);
     json_write_object_end(&w);
     TRY(json_writer_finish(&w, err));
     strbuf_add_char(out, '\n');

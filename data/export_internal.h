@@ -3,6 +3,7 @@
 #define DATA_EXPORT_INTERNAL_H
 
 #include "base/arena.h"
+#include "base/json_writer.h"
 #include "base/strbuf.h"
 #include "data/export.h"
 
@@ -11,6 +12,9 @@
 
 /* Two responses with the ranks 1 and 2 that answer a prompt of the same sort. */
 bool export_is_pair(const struct preference *row);
+
+/* export_json.c: a member, if the text is there. */
+void export_put_text(struct json_writer *w, const char *key, const struct text_span *text);
 
 /* export_json.c: the object for a row, and a line end. */
 ERR_NODISCARD enum err_code export_json_row(const struct preference *row, struct strbuf *out,

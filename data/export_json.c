@@ -2,7 +2,7 @@
 #include "base/json_writer.h"
 #include "data/export_internal.h"
 
-static void write_text(struct json_writer *w, const char *key, const struct text_span *text) {
+void export_put_text(struct json_writer *w, const char *key, const struct text_span *text) {
     if (text_span_is_set(text)) {
         json_write_key(w, key);
         json_write_string_bytes(w, text->bytes, text->count);
@@ -12,8 +12,8 @@ static void write_text(struct json_writer *w, const char *key, const struct text
 static void write_message(struct json_writer *w, const struct text_span *role,
                           const struct text_span *content) {
     json_write_object_begin(w);
-    write_text(w, "role", role);
-    write_text(w, "content", content);
+    export_put_text(w, "role", role);
+    export_put_text(w, "content", content);
     json_write_object_end(w);
 }
 
@@ -30,9 +30,9 @@ static void write_prompt(struct json_writer *w, const struct preference_prompt *
         json_write_key(w, "prompt");
         write_messages(w, prompt->messages, prompt->message_count);
     } else {
-        write_text(w, prompt->kind == PROMPT_ITEMS ? "items" : "prompt", &prompt->text);
+        export_put_text(w, prompt->kind == PROMPT_ITEMS ? "items" : "prompt", &prompt->text);
     }
-    write_text(w, "topic", &prompt->topic);
+    export_put_text(w, "topic", &prompt->topic);
 }
 
 /* A response under a key of its own: messages beside a prompt of messages, else as it is. */
@@ -63,8 +63,8 @@ static void write_pair(struct json_writer *w, const struct preference *row) {
     const struct preference_response *rejected = &row->responses[rejected_first ? 0 : 1];
     write_answer(w, "chosen", row, chosen);
     write_answer(w, "rejected", row, rejected);
-    write_text(w, "chosen_origin", &chosen->origin);
-    write_text(w, "rejected_origin", &rejected->origin);
+    export_put_text(w, "chosen_origin", &chosen->origin);
+    export_put_text(w, "rejected_origin", &rejected->origin);
     write_position(w, "chosen_position", chosen->position);
     write_position(w, "rejected_position", rejected->position);
     if (rejected_first) {
@@ -81,9 +81,9 @@ static void write_ranking(struct json_writer *w, const struct preference *row) {
             json_write_key(w, "messages");
             write_messages(w, response->messages, response->message_count);
         } else {
-            write_text(w, "text", &response->text);
+            export_put_text(w, "text", &response->text);
         }
-        write_text(w, "origin", &response->origin);
+        export_put_text(w, "origin", &response->origin);
         json_put_i64(w, "rank", response->rank);
         write_position(w, "position", response->position);
         json_write_object_end(w);
@@ -96,7 +96,7 @@ static void write_ranking(struct json_writer *w, const struct preference *row) {
 
 static void write_rating(struct json_writer *w, const struct preference *row) {
     write_answer(w, "response", row, &row->responses[0]);
-    write_text(w, "origin", &row->responses[0].origin);
+    export_put_text(w, "origin", &row->responses[0].origin);
     json_put_f64(w, "rating", row->value);
     if (row->has_scale) {
         json_put_f64(w, "low", row->scale_low);
@@ -106,7 +106,7 @@ static void write_rating(struct json_writer *w, const struct preference *row) {
 
 static void write_completion(struct json_writer *w, const struct preference *row) {
     write_answer(w, "completion", row, &row->responses[0]);
-    write_text(w, "origin", &row->responses[0].origin);
+    export_put_text(w, "origin", &row->responses[0].origin);
     if (row->kind == PREFERENCE_LABEL) {
         json_put_bool(w, "label", row->good);
     }
@@ -138,9 +138,9 @@ static void write_judgement(struct json_writer *w, const struct preference *row)
 }
 
 static void write_circumstances(struct json_writer *w, const struct preference *row) {
-    write_text(w, "aspect", &row->aspect);
-    write_text(w, "annotator", &row->annotator);
-    write_text(w, "population", &row->population);
+    export_put_text(w, "aspect", &row->aspect);
+    export_put_text(w, "annotator", &row->annotator);
+    export_put_text(w, "population", &row->population);
     if (row->weight != 1.0) {
         json_put_f64(w, "weight", row->weight);
     }

@@ -15,6 +15,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
+
+/* An empty cell and none are the same. */
+static inline bool table_same_text(const struct text_span *left, const struct text_span *right) {
+    return left->count == right->count &&
+           (left->count == 0 || memcmp(left->bytes, right->bytes, left->count) == 0);
+}
 
 /* What was left out, or needs a word at the end. */
 struct table_counts {

@@ -14,11 +14,6 @@
 /* Rankings beyond are not looked for again: 64 MiB of memory. */
 #define SEEN_MAX (4 * 1024 * 1024)
 
-static bool same_text(const struct text_span *left, const struct text_span *right) {
-    return left->count == right->count &&
-           (left->count == 0 || memcmp(left->bytes, right->bytes, left->count) == 0);
-}
-
 /* ---- wide rankings ---- */
 
 static bool is_nobody(const struct text_span *cell) {
@@ -77,7 +72,7 @@ static enum err_code check_once(const struct table_reader *reader,
     for (int64_t i = 1; i < count; i++) {
         const struct preference_response *one = sorted[i - 1];
         const struct preference_response *two = sorted[i];
-        if (same_text(&one->text, &two->text)) {
+        if (table_same_text(&one->text, &two->text)) {
             int64_t first = reader->mapping.many[(one < two ? one : two) - items];
             int64_t second = reader->mapping.many[(one < two ? two : one) - items];
             return import_cell_refuse(row, second, reader->names[second], err,
@@ -316,9 +311,10 @@ static enum err_code check_place(const struct table_reader *reader,
                                  struct error *err) {
     const struct preference *like = &group->like;
     int64_t column = place->subject_column;
-    if (!same_text(&like->prompt.text, &place->like.prompt.text) ||
-        !same_text(&like->annotator, &place->like.annotator) ||
-        !same_text(&like->aspect, &place->like.aspect) || like->weight != place->like.weight) {
+    if (!table_same_text(&like->prompt.text, &place->like.prompt.text) ||
+        !table_same_text(&like->annotator, &place->like.annotator) ||
+        !table_same_text(&like->aspect, &place->like.aspect) ||
+        like->weight != place->like.weight) {
         return import_cell_refuse(row, place->id_column, reader->names[place->id_column], err,
                                   "this ranking has another prompt, annotator, aspect or weight in "
                                   "line %" PRId64,
@@ -329,7 +325,7 @@ static enum err_code check_place(const struct table_reader *reader,
                                   "a ranking has at most %d items", PREFERENCE_RESPONSES_MAX);
     }
     for (int64_t i = 0; !reader->mapping.layout->texts && i < group->count; i++) {
-        if (same_text(&group->items[i].text, &place->subject.text)) {
+        if (table_same_text(&group->items[i].text, &place->subject.text)) {
             return import_cell_refuse(row, column, reader->names[column], err,
                                       "this item is in the ranking already");
         }
@@ -343,7 +339,7 @@ enum err_code table_read_ranking_long(struct table_reader *reader,
     struct table_group *group = &reader->groups[reader->growing];
     struct table_place place;
     TRY(read_place(reader, row, &place, err));
-    if (group->is_open && same_text(&group->id, &place.id)) {
+    if (group->is_open && table_same_text(&group->id, &place.id)) {
         TRY(check_place(reader, row, group, &place, err));
         return group_add(group, &place, err);
     }

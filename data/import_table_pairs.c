@@ -66,11 +66,6 @@ static enum err_code read_pair(const struct table_reader *reader,
 
 /* ---- the judgement ---- */
 
-static bool same_text(const struct text_span *left, const struct text_span *right) {
-    return left->count == right->count &&
-           (left->count == 0 || memcmp(left->bytes, right->bytes, left->count) == 0);
-}
-
 /* Which side goes by this name: as its cell, its text, or its column. Neither if both do. */
 static enum table_outcome choice_of_name(const struct table_reader *reader,
                                          const struct table_pair *pair,
@@ -80,8 +75,8 @@ static enum table_outcome choice_of_name(const struct table_reader *reader,
     bool matches[2] = {false, false};
     for (int i = 0; i < 2; i++) {
         struct text_span column = text_span_of(table_name_of(reader, roles[i]));
-        matches[i] = same_text(word, &pair->sides[i].cell) ||
-                     same_text(word, &pair->sides[i].text) || same_text(word, &column);
+        matches[i] = table_same_text(word, &pair->sides[i].cell) ||
+                     table_same_text(word, &pair->sides[i].text) || table_same_text(word, &column);
     }
     if (matches[0] == matches[1]) {
         return TABLE_UNKNOWN;
@@ -287,7 +282,7 @@ static enum err_code check_itself(struct table_reader *reader, const struct impo
                                   struct error *err) {
     const struct table_layout *layout = reader->mapping.layout;
     *out_skip = false;
-    if (layout->texts || !same_text(&pair->sides[0].text, &pair->sides[1].text)) {
+    if (layout->texts || !table_same_text(&pair->sides[0].text, &pair->sides[1].text)) {
         return ERR_OK;
     }
     bool counts =
