@@ -19,4 +19,11 @@
 REWARD_COMMANDS(REWARD_COMMAND_DECLARE)
 #undef REWARD_COMMAND_DECLARE
 
+/* An entry of a table of options: the fit that a command looks at. */
+#define REWARD_OPTION_FIT                                                         \
+    {                                                                             \
+        .name = "fit", .short_name = 'f', .kind = OPTION_TEXT, .metavar = "NAME", \
+        .help = "which fit; not needed where there is one"                        \
+    }
+
 #endif

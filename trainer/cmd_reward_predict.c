@@ -184,11 +184,7 @@ static enum err_code predict_run(struct run *run, const struct command_args *arg
 static const char *const positions[] = {"first", "second", "unknown", NULL};
 
 static const struct command_option options[] = {
-    {.name = "fit",
-     .short_name = 'f',
-     .kind = OPTION_TEXT,
-     .metavar = "NAME",
-     .help = "which fit; not needed where there is one"},
+    REWARD_OPTION_FIT,
     {.name = "position",
      .kind = OPTION_CHOICE,
      .choices = positions,

@@ -519,11 +519,7 @@ static enum err_code rank_run(struct run *run, const struct command_args *args, 
 static const char *const formats[] = {"text", "csv", "json", "svg", NULL};
 
 static const struct command_option options[] = {
-    {.name = "fit",
-     .short_name = 'f',
-     .kind = OPTION_TEXT,
-     .metavar = "NAME",
-     .help = "which fit; not needed where there is one"},
+    REWARD_OPTION_FIT,
     {.name = "top",
      .short_name = 'n',
      .kind = OPTION_INTEGER,

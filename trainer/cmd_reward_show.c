@@ -18,11 +18,7 @@ static enum err_code show_run(struct run *run, const struct command_args *args, 
 }
 
 static const struct command_option options[] = {
-    {.name = "fit",
-     .short_name = 'f',
-     .kind = OPTION_TEXT,
-     .metavar = "NAME",
-     .help = "which fit; not needed where there is one"},
+    REWARD_OPTION_FIT,
     {.name = NULL},
 };
 
