@@ -4,44 +4,22 @@
 #include "base/strbuf.h"
 #include "data/preference_log.h"
 #include "data/project.h"
-#include "tests/support/run_program.h"
-#include "tests/support/scratch.h"
+#include "tests/support/project_case.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-
-struct check_cli {
-    struct program_result r;
-    void *scratch;
-    char *project;
-};
-
-static int setup(void **state) {
-    struct check_cli *c = calloc(1, sizeof *c);
-    *state = c;
-    return c && scratch_setup(&c->scratch) == 0 ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    struct check_cli *c = *state;
-    int failed = scratch_teardown(&c->scratch);
-    free(c);
-    return failed;
-}
 
 struct cli_row {
     const char *prompt, *better, *worse;
 };
 
 /* A project of one source "tea.jsonl", whose rows begin at line 1. */
-static void make_project(struct check_cli *c, const struct cli_row *rows, int64_t count) {
+static void make_project(struct project_case *c, const struct cli_row *rows, int64_t count) {
     struct error err = ERROR_INIT;
     SCOPED(db) struct db *db = NULL;
     SCOPED(preference_log) struct preference_log *log = NULL;
     SCOPED(db_tx) struct db_tx tx = DB_TX_INIT;
-    c->project = scratch_path(c->scratch, "tea.db");
-    assert_ok(project_open(c->project, DB_MODE_CREATE, NULL, &db, &err), &err);
+    assert_ok(project_open(c->db, DB_MODE_CREATE, NULL, &db, &err), &err);
     assert_ok(preference_log_open(db, &log, &err), &err);
     assert_ok(db_tx_open(db, &tx, &err), &err);
     assert_ok(preference_log_begin_source(log, "tea.jsonl", "trl", "{}", 0, &err), &err);
@@ -77,9 +55,9 @@ static const struct cli_row bad_rows[] = {
 };
 
 static void test_cli_check__says_in_few_lines_that_nothing_is_wrong(void **state) {
-    struct check_cli *c = *state;
+    struct project_case *c = *state;
     make_project(c, clean_rows, 2);
-    run_program(&c->r, "check", c->project, "--strict", "--quiet", NULL);
+    run_program(&c->r, "check", c->db, "--strict", "--quiet", NULL);
     assert_int_equal(c->r.status, 0);
     assert_string_equal(c->r.err, "");
     char expected[1024];
@@ -92,14 +70,14 @@ static void test_cli_check__says_in_few_lines_that_nothing_is_wrong(void **state
                    "\n"
                    "Nothing wrong; 33 of 33 things looked for were not found.\n"
                    "Near duplicates: shingles of 3 words, Jaccard index at least 0.8, verified.\n",
-                   c->project);
+                   c->db);
     assert_string_equal(c->r.out, expected);
 }
 
 static void test_cli_check__shows_count_place_effect_and_remedy(void **state) {
-    struct check_cli *c = *state;
+    struct project_case *c = *state;
     make_project(c, bad_rows, 3);
-    run_program(&c->r, "check", c->project, "--quiet", "--only", "empty-answer,chat-markup",
+    run_program(&c->r, "check", c->db, "--quiet", "--only", "empty-answer,chat-markup",
                 "--only=disagreement", NULL);
     assert_int_equal(c->r.status, 0);
     assert_string_equal(c->r.err, "");
@@ -140,20 +118,20 @@ static void test_cli_check__shows_count_place_effect_and_remedy(void **state) {
 }
 
 static void test_cli_check__strict_is_status_3_for_errors_and_warnings(void **state) {
-    struct check_cli *c = *state;
+    struct project_case *c = *state;
     make_project(c, bad_rows, 3);
     char expected[1024];
-    run_program(&c->r, "check", c->project, "--strict", "--quiet", NULL);
+    run_program(&c->r, "check", c->db, "--strict", "--quiet", NULL);
     assert_int_equal(c->r.status, 3);
     (void)snprintf(expected, sizeof expected,
                    "accord: --strict: '%s' has 1 error and 1 warning; without it they are only "
                    "shown\n",
-                   c->project);
+                   c->db);
     assert_string_equal(c->r.err, expected);
     assert_non_null(strstr(c->r.out, "empty-answer"));
-    run_program(&c->r, "check", c->project, "--strict", "--only", "disagreement", NULL);
+    run_program(&c->r, "check", c->db, "--strict", "--only", "disagreement", NULL);
     assert_int_equal(c->r.status, 0); /* a note is no fault */
-    run_program(&c->r, "check", c->project, "--strict", "--only", "chat-markup", NULL);
+    run_program(&c->r, "check", c->db, "--strict", "--only", "chat-markup", NULL);
     assert_int_equal(c->r.status, 3);
 }
 
@@ -173,10 +151,10 @@ static const struct json_node *finding(const struct json *doc, const char *key) 
 }
 
 static void test_cli_check__json_holds_everything(void **state) {
-    struct check_cli *c = *state;
+    struct project_case *c = *state;
     struct error err = ERROR_INIT;
     make_project(c, bad_rows, 3);
-    run_program(&c->r, "check", c->project, "--json", "--strict", NULL);
+    run_program(&c->r, "check", c->db, "--json", "--strict", NULL);
     assert_int_equal(c->r.status, 3);
     SCOPED(json) struct json *doc = NULL;
     assert_ok(json_parse(c->r.out, strlen(c->r.out), "output", NULL, &doc, &err), &err);
@@ -199,15 +177,15 @@ static void test_cli_check__json_holds_everything(void **state) {
 }
 
 static void test_cli_check__refuses_what_it_does_not_know(void **state) {
-    struct check_cli *c = *state;
+    struct project_case *c = *state;
     make_project(c, clean_rows, 2);
-    run_program(&c->r, "check", c->project, "--only", "empty-answr", NULL);
+    run_program(&c->r, "check", c->db, "--only", "empty-answr", NULL);
     assert_int_equal(c->r.status, 2);
     assert_string_equal(c->r.err, "accord: --only: there is no finding 'empty-answr', did you mean "
                                   "'empty-answer'?\n");
-    run_program(&c->r, "check", c->project, "--only", "empty-answer,,", NULL);
+    run_program(&c->r, "check", c->db, "--only", "empty-answer,,", NULL);
     assert_int_equal(c->r.status, 2);
-    run_program(&c->r, "check", c->project, "--near", "0.2", NULL);
+    run_program(&c->r, "check", c->db, "--near", "0.2", NULL);
     assert_int_equal(c->r.status, 2);
     run_program(&c->r, "check", scratch_path(c->scratch, "none.db"), NULL);
     assert_int_equal(c->r.status, 1);
@@ -242,16 +220,17 @@ static void damage_pages_with(const char *path, const char *text) {
 }
 
 static void test_cli_check__reads_every_page_first(void **state) {
-    struct check_cli *c = *state;
+    struct project_case *c = *state;
     make_project(c, clean_rows, 2);
-    damage_pages_with(c->project, "Sea or hills?");
-    run_program(&c->r, "check", c->project, "--quiet", NULL);
+    damage_pages_with(c->db, "Sea or hills?");
+    run_program(&c->r, "check", c->db, "--quiet", NULL);
     assert_int_equal(c->r.status, 3);
     assert_string_equal(c->r.out, "");
     assert_non_null(strstr(c->r.err, "is damaged: integrity check says"));
 }
 
-#define CHECK_CLI_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define CHECK_CLI_TEST(function) \
+    cmocka_unit_test_setup_teardown(function, project_case_setup, project_case_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

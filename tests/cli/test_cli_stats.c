@@ -2,38 +2,15 @@
 #include "base/json.h"
 #include "base/scoped.h"
 #include "base/strbuf.h"
-#include "tests/support/run_program.h"
-#include "tests/support/scratch.h"
+#include "tests/support/project_case.h"
 #include "tests/support/test.h"
 
-#include <stdlib.h>
-
-struct stats_cli {
-    struct program_result r;
-    void *scratch;
-    char *project;
-};
-
-static int setup(void **state) {
-    struct stats_cli *c = calloc(1, sizeof *c);
-    *state = c;
-    return c && scratch_setup(&c->scratch) == 0 ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    struct stats_cli *c = *state;
-    int failed = scratch_teardown(&c->scratch);
-    free(c);
-    return failed;
-}
-
-static void make_project(struct stats_cli *c, const char *file, const char *rows) {
-    c->project = scratch_path(c->scratch, "tea.db");
-    run_program(&c->r, "init", c->project, "--quiet", NULL);
+static void make_project(struct project_case *c, const char *file, const char *rows) {
+    run_program(&c->r, "init", c->db, "--quiet", NULL);
     assert_int_equal(c->r.status, 0);
     if (rows) {
         scratch_write(c->scratch, file, rows);
-        run_program(&c->r, "import", c->project, scratch_path(c->scratch, file), "--quiet", NULL);
+        run_program(&c->r, "import", c->db, scratch_path(c->scratch, file), "--quiet", NULL);
         assert_string_equal(c->r.err, "");
         assert_int_equal(c->r.status, 0);
     }
@@ -75,9 +52,9 @@ static const char tea_text[] =
     "  tea.jsonl                            3     0.0 %         -    33.3 %   3 (0) trl\n";
 
 static void test_cli_stats__text_of_three_rows(void **state) {
-    struct stats_cli *c = *state;
+    struct project_case *c = *state;
     make_project(c, "tea.jsonl", tea_rows);
-    run_program(&c->r, "stats", c->project, NULL);
+    run_program(&c->r, "stats", c->db, NULL);
     assert_int_equal(c->r.status, 0);
     assert_string_equal(c->r.err, "");
     const char *counts = "  prompts                        2   2 plain text\n"
@@ -91,9 +68,9 @@ static void test_cli_stats__text_of_three_rows(void **state) {
 }
 
 static void test_cli_stats__json_has_every_number(void **state) {
-    struct stats_cli *c = *state;
+    struct project_case *c = *state;
     make_project(c, "tea.jsonl", tea_rows);
-    run_program(&c->r, "stats", c->project, "--json", "--seed", "7", NULL);
+    run_program(&c->r, "stats", c->db, "--json", "--seed", "7", NULL);
     assert_int_equal(c->r.status, 0);
     struct error err = ERROR_INIT;
     SCOPED(json) struct json *doc = NULL;
@@ -118,19 +95,19 @@ static void test_cli_stats__json_has_every_number(void **state) {
 }
 
 static void test_cli_stats__of_nothing(void **state) {
-    struct stats_cli *c = *state;
+    struct project_case *c = *state;
     make_project(c, NULL, NULL);
-    run_program(&c->r, "stats", c->project, NULL);
+    run_program(&c->r, "stats", c->db, NULL);
     assert_int_equal(c->r.status, 0);
     assert_non_null(strstr(c->r.out, "prompts                        0\n"));
-    run_program(&c->r, "stats", c->project, "--json", NULL);
+    run_program(&c->r, "stats", c->db, "--json", NULL);
     assert_int_equal(c->r.status, 0);
     assert_non_null(strstr(c->r.out, "\"comparisons\": [],"));
 }
 
 /* Five annotators judge three teams in a circle, again and again. */
 static void test_cli_stats__annotators_circles_and_fit(void **state) {
-    struct stats_cli *c = *state;
+    struct project_case *c = *state;
     SCOPED(strbuf) struct strbuf rows = STRBUF_INIT(4096);
     strbuf_add(&rows, "winner,loser,annotator\n");
     const char *const teams[] = {"Ajax", "Bonn", "Celtic"};
@@ -141,7 +118,7 @@ static void test_cli_stats__annotators_circles_and_fit(void **state) {
         strbuf_addf(&rows, "%s,%s,ann%d\n", upset ? two : one, upset ? one : two, k % 5);
     }
     make_project(c, "matches.csv", strbuf_text(&rows));
-    run_program(&c->r, "stats", c->project, "--annotators", "2", NULL);
+    run_program(&c->r, "stats", c->db, "--annotators", "2", NULL);
     assert_string_equal(c->r.err, "");
     assert_int_equal(c->r.status, 0);
     assert_non_null(strstr(c->r.out, "of 3 items in 1 set\n"));
@@ -155,46 +132,47 @@ static void test_cli_stats__annotators_circles_and_fit(void **state) {
 
 /* What names no aspect is shown beside what does, and can be asked for. */
 static void test_cli_stats__rows_without_an_aspect_are_not_lost(void **state) {
-    struct stats_cli *c = *state;
+    struct project_case *c = *state;
     make_project(c, "tea.jsonl",
                  "{\"prompt\": \"Tea?\", \"chosen\": \"Yes.\", \"rejected\": \"No.\"}\n"
                  "{\"prompt\": \"Tea?\", \"chosen\": \"No.\", \"rejected\": \"Yes.\"}\n"
                  "{\"prompt\": \"Tea?\", \"chosen\": \"Yes.\", \"rejected\": \"No.\", "
                  "\"aspect\": \"taste\"}\n");
-    run_program(&c->r, "stats", c->project, NULL);
+    run_program(&c->r, "stats", c->db, NULL);
     assert_int_equal(c->r.status, 0);
     assert_non_null(strstr(c->r.out, "Comparisons of aspect 'taste'\n  comparisons               "
                                      "     1 "));
     assert_non_null(strstr(c->r.out, "Comparisons of aspect '(none)'\n  comparisons              "
                                      "      2 "));
-    run_program(&c->r, "stats", c->project, "--aspect", "(none)", NULL);
+    run_program(&c->r, "stats", c->db, "--aspect", "(none)", NULL);
     assert_int_equal(c->r.status, 0);
     assert_null(strstr(c->r.out, "'taste'"));
     assert_non_null(strstr(c->r.out, "'(none)'"));
 }
 
 static void test_cli_stats__refusals(void **state) {
-    struct stats_cli *c = *state;
+    struct project_case *c = *state;
     make_project(c, "tea.jsonl", tea_rows);
     run_program(&c->r, "stats", scratch_path(c->scratch, "none.db"), NULL);
     assert_int_equal(c->r.status, 1);
     assert_non_null(strstr(c->r.err, "no project file"));
-    run_program(&c->r, "stats", c->project, "--split", "exam", NULL);
+    run_program(&c->r, "stats", c->db, "--split", "exam", NULL);
     assert_int_equal(c->r.status, 2);
-    run_program(&c->r, "stats", c->project, "--aspect", "taste", NULL);
+    run_program(&c->r, "stats", c->db, "--aspect", "taste", NULL);
     assert_int_equal(c->r.status, 3);
     assert_non_null(strstr(c->r.err, "nothing is judged in aspect 'taste'"));
-    run_program(&c->r, "stats", c->project, "--population", "bakers", NULL);
+    run_program(&c->r, "stats", c->db, "--population", "bakers", NULL);
     assert_int_equal(c->r.status, 3);
     assert_non_null(strstr(c->r.err, "no annotator is of population 'bakers'"));
-    run_program(&c->r, "stats", c->project, "--from-ratings", NULL);
+    run_program(&c->r, "stats", c->db, "--from-ratings", NULL);
     assert_int_equal(c->r.status, 3);
     assert_non_null(strstr(c->r.err, "there are no ratings"));
     assert_string_equal(c->r.out, "");
 }
 
 int main(void) {
-#define STATS_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define STATS_TEST(function) \
+    cmocka_unit_test_setup_teardown(function, project_case_setup, project_case_teardown)
     const struct CMUnitTest tests[] = {
         STATS_TEST(test_cli_stats__text_of_three_rows),
         STATS_TEST(test_cli_stats__json_has_every_number),

@@ -1,36 +1,15 @@
 /* accord tokenizer, as its users meet it. */
-#include "tests/support/run_program.h"
-#include "tests/support/scratch.h"
+#include "tests/support/project_case.h"
 #include "tests/support/test.h"
 
-#include <stdlib.h>
-
-struct cli {
-    struct program_result result;
-    void *scratch;
-};
-
-static int setup(void **state) {
-    struct cli *cli = calloc(1, sizeof *cli);
-    *state = cli;
-    return cli ? scratch_setup(&cli->scratch) : -1;
-}
-
-static int teardown(void **state) {
-    struct cli *cli = *state;
-    int result = scratch_teardown(&cli->scratch);
-    free(cli);
-    return result;
-}
-
-static const char *path(struct cli *cli, const char *name) {
+static const char *path(struct project_case *cli, const char *name) {
     return scratch_path(cli->scratch, name);
 }
 
-static void succeed(struct cli *cli, const char *in_path, const char *const *words) {
-    run_program_with(&cli->result, &(struct program_options){.in_path = in_path}, words);
-    if (cli->result.status != 0) {
-        fail_msg("%s %s: status %d, '%s'", words[0], words[1], cli->result.status, cli->result.err);
+static void succeed(struct project_case *cli, const char *in_path, const char *const *words) {
+    run_program_with(&cli->r, &(struct program_options){.in_path = in_path}, words);
+    if (cli->r.status != 0) {
+        fail_msg("%s %s: status %d, '%s'", words[0], words[1], cli->r.status, cli->r.err);
     }
 }
 
@@ -39,101 +18,100 @@ static void succeed(struct cli *cli, const char *in_path, const char *const *wor
 
 /* "tea" is a token from the first two merges on: t+e, te+a. Ids 0 to 3 are special, 4 to 259 bytes.
  */
-static void train(struct cli *cli) {
+static void train(struct project_case *cli) {
     scratch_write(cli->scratch, "tea.txt", "tea tea tea tea tea\n");
     SUCCEED(cli, "train", path(cli, "tea.txt"), "-o", path(cli, "tok"), "--vocabulary", "300",
             "--quiet");
 }
 
 static void test_tokenizer_train__says_what_it_made(void **state) {
-    struct cli *cli = *state;
+    struct project_case *cli = *state;
     train(cli);
     /* " tea" and "tea" make t+e, te+a, space+tea: pairs seen 5, 5 and 4 times */
-    assert_non_null(strstr(cli->result.out, "263 tokens, 3 of them merges, from 0.0 MB and 3 "
-                                            "distinct words\nthe last merge was seen 4 times\n"
-                                            "fewer tokens than asked for: no other pair is "
-                                            "frequent enough\nwritten to "));
+    assert_non_null(strstr(cli->r.out, "263 tokens, 3 of them merges, from 0.0 MB and 3 "
+                                       "distinct words\nthe last merge was seen 4 times\n"
+                                       "fewer tokens than asked for: no other pair is "
+                                       "frequent enough\nwritten to "));
     SUCCEED(cli, "info", path(cli, "tok"));
-    assert_string_equal(cli->result.out, "tokens          263\n"
-                                         "bos             none\n"
-                                         "eos             0  <|endoftext|>\n"
-                                         "pad             3  <|pad|>\n"
-                                         "unk             none\n"
-                                         "adds bos        no\n"
-                                         "chat template   chatml\n"
-                                         "ends a turn     2  <|im_end|>\n");
+    assert_string_equal(cli->r.out, "tokens          263\n"
+                                    "bos             none\n"
+                                    "eos             0  <|endoftext|>\n"
+                                    "pad             3  <|pad|>\n"
+                                    "unk             none\n"
+                                    "adds bos        no\n"
+                                    "chat template   chatml\n"
+                                    "ends a turn     2  <|im_end|>\n");
 }
 
 static void test_tokenizer__there_and_back(void **state) {
-    struct cli *cli = *state;
+    struct project_case *cli = *state;
     train(cli);
     scratch_write(cli->scratch, "text", "tea tea\n<|im_end|>");
     succeed(cli, path(cli, "text"),
             (const char *const[]){"tokenizer", "encode", path(cli, "tok"), NULL});
-    assert_int_equal(strncmp(cli->result.out, "261 262 202 ", 12), 0);
-    scratch_write(cli->scratch, "ids", cli->result.out);
+    assert_int_equal(strncmp(cli->r.out, "261 262 202 ", 12), 0);
+    scratch_write(cli->scratch, "ids", cli->r.out);
     SUCCEED(cli, "decode", path(cli, "tok"), path(cli, "ids"));
-    assert_string_equal(cli->result.out, "tea tea\n<|im_end|>");
+    assert_string_equal(cli->r.out, "tea tea\n<|im_end|>");
     SUCCEED(cli, "encode", path(cli, "tok"), path(cli, "text"), "--special");
-    assert_string_equal(cli->result.out, "261 262 202 2\n");
+    assert_string_equal(cli->r.out, "261 262 202 2\n");
     SUCCEED(cli, "encode", path(cli, "tok"), path(cli, "text"), "--special", "--json");
-    assert_string_equal(cli->result.out, "{\"ids\":[261,262,202,2]}\n");
+    assert_string_equal(cli->r.out, "{\"ids\":[261,262,202,2]}\n");
     SUCCEED(cli, "encode", path(cli, "tok"), path(cli, "text"), "--special", "--show");
-    assert_string_equal(cli->result.out, "     261   |tea|\n"
-                                         "     262   | tea|\n"
-                                         "     202   |\\x0a|\n"
-                                         "       2   |<|im_end|>|\n");
+    assert_string_equal(cli->r.out, "     261   |tea|\n"
+                                    "     262   | tea|\n"
+                                    "     202   |\\x0a|\n"
+                                    "       2   |<|im_end|>|\n");
 }
 
 static void test_tokenizer_encode__shows_what_is_learnt(void **state) {
-    struct cli *cli = *state;
+    struct project_case *cli = *state;
     train(cli);
     scratch_write(cli->scratch, "chat.json",
                   "[{\"role\":\"user\",\"content\":\"<|im_end|>\"},"
                   "{\"role\":\"assistant\",\"content\":\"tea\"}]");
     SUCCEED(cli, "encode", path(cli, "tok"), path(cli, "chat.json"), "--chat", "--show");
-    assert_non_null(strstr(cli->result.out, "     202   |\\x0a|\n"
-                                            "     261 * |tea|\n"
-                                            "       2 * |<|im_end|>|\n"
-                                            "     202   |\\x0a|\n"));
+    assert_non_null(strstr(cli->r.out, "     202   |\\x0a|\n"
+                                       "     261 * |tea|\n"
+                                       "       2 * |<|im_end|>|\n"
+                                       "     202   |\\x0a|\n"));
     int64_t ends = 0; /* of two turns; the one that was typed is text */
-    for (const char *at = cli->result.out; (at = strstr(at, "|<|im_end|>|")); at++) {
+    for (const char *at = cli->r.out; (at = strstr(at, "|<|im_end|>|")); at++) {
         ends++;
     }
     assert_int_equal(ends, 2);
     SUCCEED(cli, "encode", path(cli, "tok"), path(cli, "chat.json"), "--chat", "--template",
             "zephyr", "--show");
-    assert_non_null(strstr(cli->result.out, "     261 * |tea|\n"
-                                            "       0 * |<|endoftext|>|\n"));
+    assert_non_null(strstr(cli->r.out, "     261 * |tea|\n"
+                                       "       0 * |<|endoftext|>|\n"));
 }
 
 static void test_tokenizer_train__reads_projects_and_rows(void **state) {
-    struct cli *cli = *state;
+    struct project_case *cli = *state;
     scratch_write(cli->scratch, "rows.jsonl",
                   "{\"prompt\":\"tea\",\"chosen\":\"tea tea\",\"rejected\":\"tea tea tea\"}\n");
     scratch_write(cli->scratch, "texts.jsonl", "{\"text\":\"tea\"}\n{\"text\":\"tea\"}\n");
-    run_program(&cli->result, "init", path(cli, "p.db"), "--quiet", NULL);
-    run_program(&cli->result, "import", path(cli, "p.db"), path(cli, "rows.jsonl"), "--quiet",
-                NULL);
+    run_program(&cli->r, "init", path(cli, "p.db"), "--quiet", NULL);
+    run_program(&cli->r, "import", path(cli, "p.db"), path(cli, "rows.jsonl"), "--quiet", NULL);
     SUCCEED(cli, "train", path(cli, "p.db"), path(cli, "texts.jsonl"), "-o", path(cli, "tok"),
             "--vocabulary", "300", "--json", "--quiet");
     /* 3 + 7 + 11 + 3 + 3 bytes, 1 + 2 + 3 + 1 + 1 words */
-    assert_non_null(strstr(cli->result.out, "\"bytes\": 27,\n  \"words\": 8,\n"
-                                            "  \"distinct_words\": 2,\n"
-                                            "  \"last_frequency\": 3,\n"));
+    assert_non_null(strstr(cli->r.out, "\"bytes\": 27,\n  \"words\": 8,\n"
+                                       "  \"distinct_words\": 2,\n"
+                                       "  \"last_frequency\": 3,\n"));
 }
 
-static void check_fails(struct cli *cli, int status, const char *message,
+static void check_fails(struct project_case *cli, int status, const char *message,
                         const char *const *words) {
-    run_program_with(&cli->result, &(struct program_options){.in_path = NULL}, words);
-    assert_int_equal(cli->result.status, status);
-    if (!strstr(cli->result.err, message)) {
-        fail_msg("'%s' is not in '%s'", message, cli->result.err);
+    run_program_with(&cli->r, &(struct program_options){.in_path = NULL}, words);
+    assert_int_equal(cli->r.status, status);
+    if (!strstr(cli->r.err, message)) {
+        fail_msg("'%s' is not in '%s'", message, cli->r.err);
     }
 }
 
 static void test_tokenizer__says_what_is_wrong(void **state) {
-    struct cli *cli = *state;
+    struct project_case *cli = *state;
     train(cli);
     const char *tok = path(cli, "tok");
     scratch_write(cli->scratch, "ids", "1 263");
@@ -154,13 +132,16 @@ static void test_tokenizer__says_what_is_wrong(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_tokenizer_train__says_what_it_made, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_tokenizer__there_and_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_tokenizer_encode__shows_what_is_learnt, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_tokenizer_train__reads_projects_and_rows, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_tokenizer__says_what_is_wrong, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tokenizer_train__says_what_it_made, project_case_setup,
+                                        project_case_teardown),
+        cmocka_unit_test_setup_teardown(test_tokenizer__there_and_back, project_case_setup,
+                                        project_case_teardown),
+        cmocka_unit_test_setup_teardown(test_tokenizer_encode__shows_what_is_learnt,
+                                        project_case_setup, project_case_teardown),
+        cmocka_unit_test_setup_teardown(test_tokenizer_train__reads_projects_and_rows,
+                                        project_case_setup, project_case_teardown),
+        cmocka_unit_test_setup_teardown(test_tokenizer__says_what_is_wrong, project_case_setup,
+                                        project_case_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "reward/bt_cells.h"
 #include "tests/support/alloc_loop.h"
 #include "tests/support/comparison_sample.h"
+#include "tests/support/near.h"
 #include "tests/support/test.h"
 
 #include <math.h>
@@ -18,12 +19,6 @@ static struct bt_test test_of(const struct comparison_set *set, struct bt_test_o
     struct error err = ERROR_INIT;
     assert_ok(bt_test_run(set, &options, &test, &err), &err);
     return test;
-}
-
-static void assert_close(double value, double expected, double tolerance) {
-    if (!(fabs(value - expected) <= tolerance)) {
-        fail_msg("expected %.17g, got %.17g", expected, value);
-    }
 }
 
 static void add_wins(struct comparison_set *set, int32_t winner, int32_t loser, double times) {
@@ -49,13 +44,13 @@ static void test_bt_test__circle_by_hand(void **state) {
     struct bt_test test = test_of(&set, (struct bt_test_options){.seed = 1});
     double g2 = 6.0 * (30.0 * log(1.5) + 10.0 * log(0.5));
     assert_int_equal(test.skipped, BT_TEST_DONE);
-    assert_close(test.g2, g2, 1e-9);
+    assert_near(test.g2, g2, 1e-9);
     assert_int_equal(test.degrees, 1);
     assert_int_equal(test.cells, 3);
-    assert_close(test.judgements, 120.0, 0.0);
-    assert_close(test.p_value, erfc(sqrt(0.5 * g2)), 1e-12); /* chi-square with one degree */
+    assert_near(test.judgements, 120.0, 0.0);
+    assert_near(test.p_value, erfc(sqrt(0.5 * g2)), 1e-12); /* chi-square with one degree */
     assert_int_equal(test.replicates, 0);
-    assert_close(test.distance, sqrt(0.0625 - 0.1875 / 39.0 / 3.0), 1e-9);
+    assert_near(test.distance, sqrt(0.0625 - 0.1875 / 39.0 / 3.0), 1e-9);
     comparison_set_deinit(&set);
 }
 
@@ -71,9 +66,9 @@ static void test_bt_test__exact_fit_is_zero(void **state) {
     add_wins(&set, 2, 0, 40.0);
     add_wins(&set, 0, 2, 10.0);
     struct bt_test test = test_of(&set, (struct bt_test_options){.seed = 1});
-    assert_close(test.g2, 0.0, 1e-9);
-    assert_close(test.p_value, 1.0, 1e-4);
-    assert_close(test.distance, 0.0, 0.0);
+    assert_near(test.g2, 0.0, 1e-9);
+    assert_near(test.p_value, 1.0, 1e-4);
+    assert_near(test.distance, 0.0, 0.0);
     comparison_set_deinit(&set);
 }
 
@@ -90,9 +85,9 @@ static void test_bt_test__separated_items_neither_count_nor_cost(void **state) {
         add_wins(&set, 4, i, 4.0);
     }
     struct bt_test test = test_of(&set, (struct bt_test_options){.seed = 1});
-    assert_close(test.g2, 6.0 * (30.0 * log(1.5) + 10.0 * log(0.5)), 1e-9);
+    assert_near(test.g2, 6.0 * (30.0 * log(1.5) + 10.0 * log(0.5)), 1e-9);
     assert_int_equal(test.degrees, 1);
-    assert_close(test.settled, 27.0, 0.0);
+    assert_near(test.settled, 27.0, 0.0);
     comparison_set_deinit(&set);
 }
 
@@ -116,15 +111,15 @@ static void test_bt_test__what_nothing_contradicts_changes_nothing(void **state)
     }
     struct bt_test test = test_of(&set, (struct bt_test_options){.seed = 1});
     double g2 = 6.0 * (30.0 * log(1.5) + 10.0 * log(0.5));
-    assert_close(test.g2, g2, 1e-9);
+    assert_near(test.g2, g2, 1e-9);
     assert_int_equal(test.degrees, 1);
     assert_false(test.position);
     assert_int_equal(test.cells, 3);
-    assert_close(test.judgements, 120.0, 0.0);
-    assert_close(test.sparse, 0.0, 0.0);
+    assert_near(test.judgements, 120.0, 0.0);
+    assert_near(test.sparse, 0.0, 0.0);
     assert_int_equal(test.replicates, 0); /* though most cells of the whole set are sparse */
-    assert_close(test.p_value, erfc(sqrt(0.5 * g2)), 1e-12);
-    assert_close(test.distance, sqrt(0.0625 - 0.1875 / 39.0 / 3.0), 1e-9);
+    assert_near(test.p_value, erfc(sqrt(0.5 * g2)), 1e-12);
+    assert_near(test.distance, sqrt(0.0625 - 0.1875 / 39.0 / 3.0), 1e-9);
     comparison_set_deinit(&set);
 }
 
@@ -148,8 +143,8 @@ static void test_bt_test_of_rankings__leaves_out_pairs_hung_on(void **state) {
     }
     assert_int_equal(tests[0].cells, 3);
     assert_true(tests[0].replicates > 0);
-    assert_close(tests[1].g2, tests[0].g2, 0.0);
-    assert_close(tests[1].p_value, tests[0].p_value, 0.0);
+    assert_near(tests[1].g2, tests[0].g2, 0.0);
+    assert_near(tests[1].p_value, tests[0].p_value, 0.0);
     assert_int_equal(tests[1].replicates, tests[0].replicates);
 }
 
@@ -171,8 +166,8 @@ static void test_bt_test__order_shown_is_fitted(void **state) {
     }
     struct bt_test test = test_of(&set, (struct bt_test_options){.seed = 1});
     assert_true(test.position);
-    assert_close(test.position_effect, log(3.0), 1e-7);
-    assert_close(test.g2, 0.0, 1e-9);
+    assert_near(test.position_effect, log(3.0), 1e-7);
+    assert_near(test.g2, 0.0, 1e-9);
     assert_int_equal(test.cells, 6);
     assert_int_equal(test.degrees, 6 - 2 - 1);
     comparison_set_deinit(&set);
@@ -370,7 +365,7 @@ static void test_bt_test__repeats_and_does_not_depend_on_names(void **state) {
     for (int64_t m = 0; m < set.starts[set.count]; m++) {
         set.items[m] = ITEMS - 1 - set.items[m];
     }
-    assert_close(test_of(&set, options).g2, one.g2, 1e-8);
+    assert_near(test_of(&set, options).g2, one.g2, 1e-8);
     comparison_set_deinit(&set);
 }
 

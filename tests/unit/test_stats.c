@@ -8,17 +8,12 @@
 #include "data/stats_counts.h"
 #include "data/stats_ratings.h"
 #include "tests/support/alloc_loop.h"
+#include "tests/support/near.h"
 #include "tests/support/scratch.h"
 #include "tests/support/test.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-static void assert_close(double value, double expected, double tolerance) {
-    if (!(fabs(value - expected) <= tolerance)) {
-        fail_msg("expected %.17g, got %.17g", expected, value);
-    }
-}
 
 /* ---- a small log ---- */
 
@@ -185,18 +180,18 @@ static void test_stats__of_all_by_hand(void **state) {
     assert_int_equal(stats.comparisons, 7);
     assert_int_equal(stats.items, 3);
     assert_int_equal(stats.prompts, 1);
-    assert_close(stats.bias.first.hits, 4.0, 0.0);
-    assert_close(stats.bias.first.trials, 6.0, 0.0);
-    assert_close(stats.bias.longer.hits, 4.0, 0.0);
-    assert_close(stats.bias.longer.trials, 7.0, 0.0);
+    assert_near(stats.bias.first.hits, 4.0, 0.0);
+    assert_near(stats.bias.first.trials, 6.0, 0.0);
+    assert_near(stats.bias.longer.hits, 4.0, 0.0);
+    assert_near(stats.bias.longer.trials, 7.0, 0.0);
     /* lengths 3, 2, 7 */
-    assert_close(stats.bias.lengths[STATS_LENGTH_ALL].mean, 4.0, 1e-15);
-    assert_close(stats.bias.lengths[STATS_LENGTH_ALL].median, 3.0, 0.0);
+    assert_near(stats.bias.lengths[STATS_LENGTH_ALL].mean, 4.0, 1e-15);
+    assert_near(stats.bias.lengths[STATS_LENGTH_ALL].median, 3.0, 0.0);
     /* (Yes, Nö): anna and bert against bea; (Yes, Perhaps): anna and bea agree */
     assert_int_equal(stats.agreement.units, 2);
-    assert_close(stats.agreement.raw.value, 2.0 / 4.0, 1e-15);
-    assert_close(stats.agreement.repeated.trials, 1.0, 0.0);
-    assert_close(stats.agreement.repeated.hits, 0.0, 0.0);
+    assert_near(stats.agreement.raw.value, 2.0 / 4.0, 1e-15);
+    assert_near(stats.agreement.repeated.trials, 1.0, 0.0);
+    assert_near(stats.agreement.repeated.hits, 0.0, 0.0);
 }
 
 static void test_stats_people__by_hand(void **state) {
@@ -209,17 +204,17 @@ static void test_stats_people__by_hand(void **state) {
     const struct stats_annotator *anna = &people->annotators[0];
     assert_string_equal(anna->name, "anna");
     assert_string_equal(anna->population, "Ausländer");
-    assert_close(anna->part.comparisons, 3.0, 0.0);
-    assert_close(anna->part.first_hits, 2.0, 0.0);
-    assert_close(anna->part.longer_hits, 2.0, 0.0);
-    assert_close(anna->seconds_median, 6.5, 1e-12); /* gaps of 10 and 3 seconds */
+    assert_near(anna->part.comparisons, 3.0, 0.0);
+    assert_near(anna->part.first_hits, 2.0, 0.0);
+    assert_near(anna->part.longer_hits, 2.0, 0.0);
+    assert_near(anna->seconds_median, 6.5, 1e-12); /* gaps of 10 and 3 seconds */
     /* with bert and bea divided over (Yes, Nö), only bea on (Yes, Perhaps) says anything */
-    assert_close(anna->judged, 1.0, 0.0);
-    assert_close(anna->agreed, 1.0, 0.0);
+    assert_near(anna->judged, 1.0, 0.0);
+    assert_near(anna->agreed, 1.0, 0.0);
     const struct stats_annotator *bea = &people->annotators[1];
     assert_string_equal(bea->name, "bea");
-    assert_close(bea->judged, 2.0, 0.0);
-    assert_close(bea->agreed, 1.0, 0.0);
+    assert_near(bea->judged, 2.0, 0.0);
+    assert_near(bea->agreed, 1.0, 0.0);
     assert_true(isnan(bea->seconds_median));
 
     assert_int_equal(people->population_count, 2);
@@ -227,14 +222,14 @@ static void test_stats_people__by_hand(void **state) {
     assert_int_equal(people->populations[0].annotators, 1);
     assert_int_equal(people->populations[1].annotators, 2);
     assert_int_equal(people->populations[1].agreement.units, 1);
-    assert_close(people->populations[1].agreement.raw.value, 0.0, 0.0);
+    assert_near(people->populations[1].agreement.raw.value, 0.0, 0.0);
 
     assert_int_equal(people->source_count, 2);
     assert_string_equal(people->sources[0].path, "teas/one.jsonl");
-    assert_close(people->sources[0].part.comparisons, 6.0, 0.0);
+    assert_near(people->sources[0].part.comparisons, 6.0, 0.0);
     assert_int_equal(people->sources[1].rows, 3);
     assert_int_equal(people->sources[1].rejected, 2);
-    assert_close(people->sources[1].part.longer_hits, 1.0, 0.0);
+    assert_near(people->sources[1].part.longer_hits, 1.0, 0.0);
 }
 
 static void test_stats__of_one_population(void **state) {
@@ -298,14 +293,14 @@ static void test_stats_ratings__by_hand(void **state) {
     assert_ok(stats_ratings_load(m->db, &options, &r, &err), &err);
     assert_int_equal(r.count, 7);
     assert_int_equal(r.responses, 3);
-    assert_close(r.mean, 17.0 / 7.0, 1e-14);
+    assert_near(r.mean, 17.0 / 7.0, 1e-14);
     /* squares: 1 4 16 1 1 9 25 = 57; variance (57 - 289 / 7) / 6 */
-    assert_close(r.sd, sqrt((57.0 - 289.0 / 7.0) / 6.0), 1e-14);
+    assert_near(r.sd, sqrt((57.0 - 289.0 / 7.0) / 6.0), 1e-14);
     assert_int_equal(r.level_count, 5);
     assert_int_equal(r.levels[0].count, 3);
-    assert_close(r.levels[4].value, 5.0, 0.0);
+    assert_near(r.levels[4].value, 5.0, 0.0);
     assert_int_equal(r.reliability.units, 2);
-    assert_close(r.reliability.interval.value, 0.5, 1e-14);
+    assert_near(r.reliability.interval.value, 0.5, 1e-14);
     const struct stats_ratings_options other = {.aspect = NULL, .seed = 1};
     assert_ok(stats_ratings_load(m->db, &other, &r, &err), &err);
     assert_int_equal(r.count, 0);
@@ -325,9 +320,9 @@ static void test_stats_ratings__labels(void **state) {
     const struct stats_ratings_options options = {.labels = true, .seed = 1};
     assert_ok(stats_ratings_load(m->db, &options, &r, &err), &err);
     assert_int_equal(r.count, 4);
-    assert_close(r.good.rate, 0.75, 0.0);
+    assert_near(r.good.rate, 0.75, 0.0);
     /* D_o = 2 / 4, D_e = 2 * 3 * 1 / 12 = 1/2 */
-    assert_close(r.reliability.interval.value, 0.0, 1e-14);
+    assert_near(r.reliability.interval.value, 0.0, 1e-14);
 }
 
 /* A connection of its own each time: one that stays keeps what it learns, its memory too. */

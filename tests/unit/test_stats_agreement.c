@@ -4,16 +4,11 @@
 #include "base/scoped.h"
 #include "tests/support/alloc_loop.h"
 #include "tests/support/comparison_sample.h"
+#include "tests/support/near.h"
 #include "tests/support/test.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-static void assert_close(double value, double expected, double tolerance) {
-    if (!(fabs(value - expected) <= tolerance)) {
-        fail_msg("expected %.17g, got %.17g", expected, value);
-    }
-}
 
 /* One judgement by an annotator: 1: item i is better, -1: j, 0: a tie. */
 static void judge(struct comparison_set *set, int32_t annotator, int32_t i, int32_t j,
@@ -67,11 +62,11 @@ static void test_stats_agreement__by_hand(void **state) {
     struct stats_agreement a = agreement_of(&set, NULL);
     assert_int_equal(a.units, 3);
     assert_int_equal(a.judgements, 7);
-    assert_close(a.raw.value, 0.4, 1e-15);
-    assert_close(a.alpha.value, 0.2, 1e-14);
+    assert_near(a.raw.value, 0.4, 1e-15);
+    assert_near(a.alpha.value, 0.2, 1e-14);
     assert_false(a.by_prompt);
-    assert_close(a.repeated.trials, 2.0, 0.0);
-    assert_close(a.repeated.hits, 1.0, 0.0);
+    assert_near(a.repeated.trials, 2.0, 0.0);
+    assert_near(a.repeated.hits, 1.0, 0.0);
 }
 
 /* Which of two items has the smaller number must not matter, nor who was named first. */
@@ -83,7 +78,7 @@ static void test_stats_agreement__does_not_depend_on_orientation(void **state) {
     for (int64_t m = 0; m < set.starts[set.count]; m++) {
         set.items[m] = 3 - set.items[m];
     }
-    assert_close(agreement_of(&set, NULL).alpha.value, alpha, 1e-15);
+    assert_near(agreement_of(&set, NULL).alpha.value, alpha, 1e-15);
 }
 
 /* All say that the lower item wins: perfect agreement, although one outcome only occurs. */
@@ -96,8 +91,8 @@ static void test_stats_agreement__unanimous_is_one(void **state) {
         judge(&set, 1, 0, i, 1);
     }
     struct stats_agreement a = agreement_of(&set, NULL);
-    assert_close(a.raw.value, 1.0, 0.0);
-    assert_close(a.alpha.value, 1.0, 0.0);
+    assert_near(a.raw.value, 1.0, 0.0);
+    assert_near(a.alpha.value, 1.0, 0.0);
 }
 
 /* All are ties: nothing that could have differed. */
@@ -135,7 +130,7 @@ static void check_simulated(double right, double expected) {
     assert_true(a.by_prompt);
     assert_int_equal(a.alpha.clusters, 400);
     assert_int_equal(a.alpha.replicates, STATS_REPLICATES_MAX);
-    assert_close(a.alpha.value, expected, 4.0 / sqrt(1200.0));
+    assert_near(a.alpha.value, expected, 4.0 / sqrt(1200.0));
     assert_true(a.alpha.low < expected && expected < a.alpha.high);
     assert_in_range((uintmax_t)(1e4 * (a.alpha.high - a.alpha.low)), 600, 1700);
 }
@@ -153,7 +148,7 @@ static void test_stats_agreement__of_some_annotators(void **state) {
     const bool two[] = {true, true, false};
     struct stats_agreement a = agreement_of(&set, two);
     assert_int_equal(a.units, 2); /* (0,1) agrees, (0,2) does not */
-    assert_close(a.raw.value, 0.5, 0.0);
+    assert_near(a.raw.value, 0.5, 0.0);
 }
 
 /* (0,1): wins by 0 and 1, a tie by 2: of 0 the others are divided (1 win, 1 tie), and of 1 too; of
@@ -172,8 +167,8 @@ static void test_stats_agreement_with_others__by_hand(void **state) {
     const double expected_agreed[] = {0.0, 1.0, 1.0};
     const double expected_judged[] = {1.0, 2.0, 2.0};
     for (int a = 0; a < 3; a++) {
-        assert_close(agreed[a], expected_agreed[a], 0.0);
-        assert_close(judged[a], expected_judged[a], 0.0);
+        assert_near(agreed[a], expected_agreed[a], 0.0);
+        assert_near(judged[a], expected_judged[a], 0.0);
     }
 }
 
@@ -216,8 +211,8 @@ static void test_stats_agreement_of_values__krippendorffs_example(void **state) 
     struct stats_reliability r = reliability_of(values, list_observed(values, 1.0, 0.0));
     assert_int_equal(r.units, 11);
     assert_int_equal(r.values, 40);
-    assert_close(r.interval.value, 0.8491071428571428, 1e-14);
-    assert_close(r.ordinal.value, 0.8153875037548814, 1e-14);
+    assert_near(r.interval.value, 0.8491071428571428, 1e-14);
+    assert_near(r.ordinal.value, 0.8153875037548814, 1e-14);
     assert_int_equal(r.interval.clusters, 11);
     assert_true(r.interval.low < r.interval.value && r.interval.value < r.interval.high);
 }
@@ -227,8 +222,8 @@ static void test_stats_agreement_of_values__is_free_of_scale(void **state) {
     (void)state;
     struct stats_value values[48];
     struct stats_reliability r = reliability_of(values, list_observed(values, 0.1, 1e6));
-    assert_close(r.interval.value, 0.8491071428571428, 1e-9);
-    assert_close(r.ordinal.value, 0.8153875037548814, 1e-9);
+    assert_near(r.interval.value, 0.8491071428571428, 1e-9);
+    assert_near(r.ordinal.value, 0.8153875037548814, 1e-9);
 }
 
 /* Labels: 0 and 1, where interval is nominal. Units 11, 11, 10, 00: D_o = (2/1) / 8; of 8 values
@@ -240,7 +235,7 @@ static void test_stats_agreement_of_values__labels_by_hand(void **state) {
     for (int i = 0; i < 8; i++) {
         values[i] = (struct stats_value){.unit = i / 2, .cluster = i / 2, .value = labels[i]};
     }
-    assert_close(reliability_of(values, 8).interval.value, 8.0 / 15.0, 1e-14);
+    assert_near(reliability_of(values, 8).interval.value, 8.0 / 15.0, 1e-14);
     assert_true(isnan(reliability_of(values, 4).interval.value)); /* all the same */
     assert_int_equal(reliability_of(values, 0).units, 0);
 }

@@ -6,15 +6,10 @@
 #include "data/stats_rate.h"
 #include "tests/support/alloc_loop.h"
 #include "tests/support/comparison_sample.h"
+#include "tests/support/near.h"
 #include "tests/support/test.h"
 
 #include <math.h>
-
-static void assert_close(double value, double expected, double tolerance) {
-    if (!(fabs(value - expected) <= tolerance)) {
-        fail_msg("expected %.17g, got %.17g", expected, value);
-    }
-}
 
 /* ---- rates ---- */
 
@@ -36,11 +31,11 @@ static void test_stats_rate__related_judgements_count_less(void **state) {
     const double hits[] = {4, 4, 4, 4, 4, 4, 0, 0, 0, 0};
     const double trials[] = {4, 4, 4, 4, 4, 4, 4, 4, 4, 4};
     struct stats_rate rate = rate_of(hits, trials, 10);
-    assert_close(rate.rate, 0.6, 1e-15);
-    assert_close(rate.design_effect, 40.0 / 9.0, 1e-12);
+    assert_near(rate.rate, 0.6, 1e-15);
+    assert_near(rate.design_effect, 40.0 / 9.0, 1e-12);
     struct special_interval i = special_wilson(5.4, 9.0, STATS_Z);
-    assert_close(rate.low, i.low, 1e-12);
-    assert_close(rate.high, i.high, 1e-12);
+    assert_near(rate.low, i.low, 1e-12);
+    assert_near(rate.high, i.high, 1e-12);
     assert_int_equal(rate.clusters, 10);
 }
 
@@ -50,12 +45,12 @@ static void test_stats_rate__independent_where_nothing_says_otherwise(void **sta
     const double hits[] = {4, 4, 4, 0, 0, 0};
     const double even[] = {2, 2, 2, 2, 2, 2, 2, 2, 2, 2};
     const double trials[] = {4, 4, 4, 4, 4, 4, 4, 4, 4, 4};
-    assert_close(rate_of(hits, trials, 6).design_effect, 1.0, 0.0);
-    assert_close(rate_of(even, trials, 10).design_effect, 1.0, 0.0);
+    assert_near(rate_of(hits, trials, 6).design_effect, 1.0, 0.0);
+    assert_near(rate_of(even, trials, 10).design_effect, 1.0, 0.0);
     struct stats_rate empty = stats_rate_of(0.0, 0.0);
     assert_true(isnan(empty.rate));
-    assert_close(empty.low, 0.0, 0.0);
-    assert_close(empty.high, 1.0, 0.0);
+    assert_near(empty.low, 0.0, 0.0);
+    assert_near(empty.high, 1.0, 0.0);
 }
 
 static double mean_of(const double sums[STATS_SUMS_MAX]) {
@@ -75,9 +70,9 @@ static void test_stats_bootstrap__has_the_width_of_the_mean(void **state) {
     const struct stats_bootstrap b = {.sums = &sums[0][0], .clusters = 400, .seed = 2};
     assert_ok(stats_bootstrap_run(&b, mean_of, &e, &err), &err);
     double half = STATS_Z * sqrt(0.25 * 0.75 / 400.0);
-    assert_close(e.value, 0.25, 0.0);
-    assert_close(e.low, 0.25 - half, 0.15 * half);
-    assert_close(e.high, 0.25 + half, 0.15 * half);
+    assert_near(e.value, 0.25, 0.0);
+    assert_near(e.low, 0.25 - half, 0.15 * half);
+    assert_near(e.high, 0.25 + half, 0.15 * half);
     struct stats_estimate again;
     assert_ok(stats_bootstrap_run(&b, mean_of, &again, &err), &err);
     assert_memory_equal(&e.low, &again.low, sizeof e.low);
@@ -126,15 +121,15 @@ static void test_stats_bias__by_hand(void **state) {
     SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
     make(&set);
     struct stats_bias bias = bias_of(&set);
-    assert_close(bias.strict, 5.0 + 8.0, 0.0);
-    assert_close(bias.tied, 2.0, 0.0);
-    assert_close(bias.ties.rate, 2.0 / 15.0, 1e-15);
-    assert_close(bias.first.hits, 2.0, 0.0);
-    assert_close(bias.first.trials, 3.0, 0.0);
-    assert_close(bias.first_tied, 1.0, 0.0);
-    assert_close(bias.longer.hits, 2.0, 0.0); /* 4 > 0, 2 > 0 */
-    assert_close(bias.longer.trials, 2.0 + 1.0 + 4.0, 0.0);
-    assert_close(bias.equal_length, 2.0, 0.0); /* 1 > 2, 2 > 1 */
+    assert_near(bias.strict, 5.0 + 8.0, 0.0);
+    assert_near(bias.tied, 2.0, 0.0);
+    assert_near(bias.ties.rate, 2.0 / 15.0, 1e-15);
+    assert_near(bias.first.hits, 2.0, 0.0);
+    assert_near(bias.first.trials, 3.0, 0.0);
+    assert_near(bias.first_tied, 1.0, 0.0);
+    assert_near(bias.longer.hits, 2.0, 0.0); /* 4 > 0, 2 > 0 */
+    assert_near(bias.longer.trials, 2.0 + 1.0 + 4.0, 0.0);
+    assert_near(bias.equal_length, 2.0, 0.0); /* 1 > 2, 2 > 1 */
 }
 
 /* Winner minus loser, with weights: -10 twice, 90, 0, 10, 0, -80, -90, -80. Sum -170; squares
@@ -143,7 +138,7 @@ static void test_stats_bias__correlation_by_hand(void **state) {
     (void)state;
     SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
     make(&set);
-    assert_close(bias_of(&set).length_correlation, -170.0 / sqrt(9.0 * 29300.0), 1e-14);
+    assert_near(bias_of(&set).length_correlation, -170.0 / sqrt(9.0 * 29300.0), 1e-14);
 }
 
 /* All: 10, 20, 20, 100. Chosen: 0 (10) 2 + 1, 4 (100) 1, 1 (20) 1 + 1, 2 (20) 3: mean 230 / 9 and
@@ -156,16 +151,16 @@ static void test_stats_bias__lengths_by_hand(void **state) {
     const struct stats_length_summary *all = &bias.lengths[STATS_LENGTH_ALL];
     const struct stats_length_summary *chosen = &bias.lengths[STATS_LENGTH_CHOSEN];
     const struct stats_length_summary *rejected = &bias.lengths[STATS_LENGTH_REJECTED];
-    assert_close(all->mean, 37.5, 1e-14);
-    assert_close(all->median, 20.0, 0.0);
-    assert_close(chosen->count, 9.0, 0.0);
-    assert_close(chosen->mean, 230.0 / 9.0, 1e-13);
-    assert_close(chosen->median, 20.0, 0.0);
-    assert_close(rejected->mean, 400.0 / 9.0, 1e-13);
+    assert_near(all->mean, 37.5, 1e-14);
+    assert_near(all->median, 20.0, 0.0);
+    assert_near(chosen->count, 9.0, 0.0);
+    assert_near(chosen->mean, 230.0 / 9.0, 1e-13);
+    assert_near(chosen->median, 20.0, 0.0);
+    assert_near(rejected->mean, 400.0 / 9.0, 1e-13);
     /* bins 10-19, 20-49, 100-199 are the 4th, 5th and 7th behind that of 0 */
-    assert_close(chosen->bins[4], 3.0, 0.0);
-    assert_close(chosen->bins[5], 5.0, 0.0);
-    assert_close(chosen->bins[7], 1.0, 0.0);
+    assert_near(chosen->bins[4], 3.0, 0.0);
+    assert_near(chosen->bins[5], 5.0, 0.0);
+    assert_near(chosen->bins[7], 1.0, 0.0);
 }
 
 static void test_stats_length_bin_begin__one_two_five(void **state) {
@@ -188,13 +183,13 @@ static void test_stats_bias_by_part__adds_up(void **state) {
     struct stats_bias bias = bias_of(&set);
     assert_ok(stats_pairs_init(&pairs, &set, 1, &err), &err);
     stats_bias_by_part(&set, &pairs, lengths, part_of, parts);
-    assert_close(parts[0].comparisons, 2.0, 0.0);
-    assert_close(parts[1].comparisons, 3.0, 0.0);
-    assert_close(parts[0].strict, 3.0, 0.0);
-    assert_close(parts[0].strict + parts[1].strict + 1.0, bias.strict, 0.0);
-    assert_close(parts[0].tied + parts[1].tied, bias.tied, 0.0);
-    assert_close(parts[0].first_hits + parts[1].first_hits, bias.first.hits, 0.0);
-    assert_close(parts[0].longer_trials + parts[1].longer_trials, bias.longer.trials, 0.0);
+    assert_near(parts[0].comparisons, 2.0, 0.0);
+    assert_near(parts[1].comparisons, 3.0, 0.0);
+    assert_near(parts[0].strict, 3.0, 0.0);
+    assert_near(parts[0].strict + parts[1].strict + 1.0, bias.strict, 0.0);
+    assert_near(parts[0].tied + parts[1].tied, bias.tied, 0.0);
+    assert_near(parts[0].first_hits + parts[1].first_hits, bias.first.hits, 0.0);
+    assert_near(parts[0].longer_trials + parts[1].longer_trials, bias.longer.trials, 0.0);
 }
 
 /* ---- pairs ---- */
@@ -248,7 +243,7 @@ static void test_stats_pairs__long_rankings_are_sampled(void **state) {
         unknown[i] = STATS_LENGTH_UNKNOWN;
     }
     assert_ok(stats_bias_of(&set, &pairs, unknown, &bias, &err), &err);
-    assert_close(bias.strict, 3000.0 * 2999.0 / 2.0 + 1.0, 0.0); /* counted whole */
+    assert_near(bias.strict, 3000.0 * 2999.0 / 2.0 + 1.0, 0.0); /* counted whole */
 }
 
 static enum err_code run_all(void *context, struct error *err) {

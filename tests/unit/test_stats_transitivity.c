@@ -4,17 +4,11 @@
 #include "base/scoped.h"
 #include "tests/support/alloc_loop.h"
 #include "tests/support/comparison_sample.h"
+#include "tests/support/near.h"
 #include "tests/support/test.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
-
-static void assert_close(double value, double expected, double tolerance) {
-    if (!(fabs(value - expected) <= tolerance)) {
-        fail_msg("expected %.17g, got %.17g", expected, value);
-    }
-}
 
 static struct stats_transitivity transitivity_of(const struct comparison_set *set) {
     SCOPED(stats_pairs) struct stats_pairs pairs = STATS_PAIRS_INIT;
@@ -45,11 +39,11 @@ static void test_stats_transitivity__circle_and_order(void **state) {
     struct stats_transitivity t = transitivity_of(&set);
     assert_int_equal(t.pairs, 6);
     assert_int_equal(t.tied_pairs, 0);
-    assert_close(t.triples, 2.0, 0.0);
-    assert_close(t.cyclic, 1.0, 0.0);
-    assert_close(t.intransitive, 1.0, 0.0);
+    assert_near(t.triples, 2.0, 0.0);
+    assert_near(t.cyclic, 1.0, 0.0);
+    assert_near(t.intransitive, 1.0, 0.0);
     assert_int_equal(t.tournaments, 2);
-    assert_close(t.zeta, 0.5, 1e-15);
+    assert_near(t.zeta, 0.5, 1e-15);
 }
 
 /* Every outcome of three pairs, 27 in all: 13 are weak orders (the ordered Bell number of 3), 2 are
@@ -75,9 +69,9 @@ static void test_stats_transitivity__all_triples(void **state) {
         }
     }
     struct stats_transitivity t = transitivity_of(&set);
-    assert_close(t.triples, 27.0, 0.0);
-    assert_close(t.cyclic, 2.0, 0.0);
-    assert_close(t.intransitive, 14.0, 0.0);
+    assert_near(t.triples, 27.0, 0.0);
+    assert_near(t.cyclic, 2.0, 0.0);
+    assert_near(t.intransitive, 14.0, 0.0);
     assert_int_equal(t.tournaments, 8);
     assert_int_equal(t.tied_pairs, 27);
 }
@@ -92,8 +86,8 @@ static void test_stats_transitivity__regular_tournament_has_zeta_zero(void **sta
         comparison_sample_win(&set, i, (i + 2) % 5);
     }
     struct stats_transitivity t = transitivity_of(&set);
-    assert_close(t.cyclic, 5.0, 0.0);
-    assert_close(t.zeta, 0.0, 1e-15);
+    assert_near(t.cyclic, 5.0, 0.0);
+    assert_near(t.zeta, 0.0, 1e-15);
 }
 
 /* Outcomes of the pairs of up to 64 items, and what they come to. */
@@ -167,10 +161,10 @@ static void check_random(int64_t number, int32_t n, double density, double ties)
     add_table(&table, &set);
     look_at_all(&table);
     struct stats_transitivity t = transitivity_of(&set);
-    assert_close(t.triples, table.triples, 0.0);
-    assert_close(t.cyclic, table.cyclic, 0.0);
-    assert_close(t.intransitive, table.intransitive, 0.0);
-    assert_close(t.sampled, 1.0, 0.0);
+    assert_near(t.triples, table.triples, 0.0);
+    assert_near(t.cyclic, table.cyclic, 0.0);
+    assert_near(t.intransitive, table.intransitive, 0.0);
+    assert_near(t.sampled, 1.0, 0.0);
 }
 
 static void test_stats_transitivity__equals_a_look_at_every_triple(void **state) {
@@ -193,8 +187,8 @@ static void test_stats_transitivity__hub(void **state) {
         comparison_sample_win(&set, i, i + 1);
     }
     struct stats_transitivity t = transitivity_of(&set);
-    assert_close(t.triples, 100.0, 0.0);
-    assert_close(t.cyclic, 0.0, 0.0);
+    assert_near(t.triples, 100.0, 0.0);
+    assert_near(t.cyclic, 0.0, 0.0);
 }
 
 /* All pairs of 1,300 items but one: no tournament, and too much to count. By fair coins a quarter
@@ -216,8 +210,8 @@ static void test_stats_transitivity__large_graphs_are_sampled(void **state) {
     struct stats_transitivity t = transitivity_of(&set);
     double triples = 1300.0 * 1299.0 * 1298.0 / 6.0 - 1298.0;
     assert_true(t.sampled < 1.0);
-    assert_close(t.triples, triples, 0.01 * triples);
-    assert_close(t.cyclic / t.triples, 0.25, 0.002);
+    assert_near(t.triples, triples, 0.01 * triples);
+    assert_near(t.cyclic / t.triples, 0.25, 0.002);
     assert_int_equal(t.tournaments, 0);
 }
 
