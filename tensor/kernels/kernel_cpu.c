@@ -107,15 +107,20 @@ static void run_pieces(void *context, int index, int count) {
 
 void kernel_run(const struct kernel_variants *variants, const void *args, int64_t n,
                 struct kernel_cpu cpu) {
+    kernel_run_rows(variants, args, n, 1, KERNEL_PIECE_UNIT, cpu);
+}
+
+void kernel_run_rows(const struct kernel_variants *variants, const void *args, int64_t rows,
+                     int64_t row_elements, int64_t unit_rows, struct kernel_cpu cpu) {
     ASSERT_LE(1, cpu.threads);
-    int64_t members = count_pieces(n, cpu.threads);
+    int64_t members = count_pieces(rows * row_elements, cpu.threads);
     struct pieces pieces = {
         .range = kernel_variant(variants, cpu.isa),
         .args = args,
-        .n = n,
-        .length = members == 1 ? n : round_up((n + members - 1) / members, KERNEL_PIECE_UNIT),
+        .n = rows,
+        .length = members == 1 ? rows : round_up((rows + members - 1) / members, unit_rows),
     };
-    if (n > 0) {
+    if (rows > 0) {
         kernel_openmp_run((int)members, run_pieces, &pieces);
     }
 }

@@ -73,4 +73,8 @@ kernel_range kernel_variant(const struct kernel_variants *variants, enum kernel_
 void kernel_run(const struct kernel_variants *variants, const void *args, int64_t n,
                 struct kernel_cpu cpu);
 
+/* The same for rows [0, rows) of `row_elements` each, cut on multiples of `unit_rows`. */
+void kernel_run_rows(const struct kernel_variants *variants, const void *args, int64_t rows,
+                     int64_t row_elements, int64_t unit_rows, struct kernel_cpu cpu);
+
 #endif

@@ -2,59 +2,18 @@
 #include "tensor/kernels/kernel_decode_rows.h"
 
 #include "base/invariant.h"
-#include "tensor/kernels/kernel_convert.h"
-#include "tensor/kernels/kernel_cpu_internal.h"
 #include "tensor/kernels/kernel_exp_internal.h"
+#include "tensor/kernels/kernel_rows_internal.h"
 
 #include <math.h>
 
-#define LANES 16
-
-/* --- storing ---------------------------------------------------------------------------------- */
-
-static KERNEL_INLINE void store_value(enum kernel_operand operand, void *to, int64_t at,
-                                      float value) {
-    if (operand == KERNEL_OPERAND_BF16) {
-        ((uint16_t *)to)[at] = kernel_bf16_of_f32(value);
-    } else {
-        ((float *)to)[at] = value;
-    }
-}
-
 /* --- norms ------------------------------------------------------------------------------------ */
-
-static KERNEL_INLINE float add_lanes(float lane[LANES]) {
-    for (int64_t width = LANES / 2; width > 0; width /= 2) {
-        for (int64_t l = 0; l < width; l++) {
-            lane[l] += lane[l + width];
-        }
-    }
-    return lane[0];
-}
-
-/* Sum of (x - shift)^power, power 1 or 2. */
-static KERNEL_INLINE float sum_of(const float *x, int64_t n, float shift, bool is_square) {
-    float lane[LANES] = {0};
-    int64_t whole = n - n % LANES;
-    for (int64_t i = 0; i < whole; i += LANES) {
-        KERNEL_SIMD
-        for (int64_t l = 0; l < LANES; l++) {
-            float value = x[i + l] - shift;
-            lane[l] += is_square ? value * value : value;
-        }
-    }
-    for (int64_t i = whole; i < n; i++) {
-        float value = x[i] - shift;
-        lane[i - whole] += is_square ? value * value : value;
-    }
-    return add_lanes(lane);
-}
 
 static KERNEL_INLINE void norm_row(const struct kernel_decode_norm_args *a, const float *x,
                                    int64_t out_at) {
     float count = (float)a->n;
-    float mean = a->is_rms ? 0.0F : sum_of(x, a->n, 0.0F, false) / count;
-    float scale = 1.0F / sqrtf(sum_of(x, a->n, mean, true) / count + a->eps);
+    float mean = a->is_rms ? 0.0F : row_sum(x, a->n, 0.0F, false) / count;
+    float scale = 1.0F / sqrtf(row_sum(x, a->n, mean, true) / count + a->eps);
     float *out_f32 = (float *)a->out + (a->operand == KERNEL_OPERAND_F32 ? out_at : 0);
     uint16_t *out_bf16 = (uint16_t *)a->out + (a->operand == KERNEL_OPERAND_BF16 ? out_at : 0);
     KERNEL_SIMD
@@ -76,7 +35,7 @@ static KERNEL_INLINE void norm_range(const struct kernel_decode_norm_args *a, in
         const float *x = a->x + (a->pick ? a->pick[row] : row) * a->n;
         norm_row(a, x, row * stride);
         for (int64_t i = a->n; i < stride; i++) {
-            store_value(a->operand, a->out, row * stride + i, 0.0F);
+            row_store(a->operand, a->out, row * stride + i, 0.0F);
         }
     }
 }
@@ -94,7 +53,7 @@ void kernel_decode_norm(const struct kernel_decode_norm_args *a, const struct ke
 static KERNEL_INLINE void turn_head(const struct kernel_decode_rotate_args *a, const float *x,
                                     const float *norm, int64_t position, float *out) {
     int64_t d = a->page->head_dim;
-    float scale = norm ? 1.0F / sqrtf(sum_of(x, d, 0.0F, true) / (float)d + a->eps) : 1.0F;
+    float scale = norm ? 1.0F / sqrtf(row_sum(x, d, 0.0F, true) / (float)d + a->eps) : 1.0F;
     for (int64_t i = 0; i < d; i++) {
         out[i] = norm ? x[i] * scale * norm[i] : x[i];
     }
@@ -123,7 +82,7 @@ static KERNEL_INLINE void store_queries(const struct kernel_decode_rotate_args *
         turn_head(a, q + head * page->head_dim, a->q_norm, a->row[row].position, turned);
         int64_t at = ((head / group * a->rows + row) * group + head % group) * dim;
         for (int64_t i = 0; i < dim; i++) {
-            store_value(page->operand, a->queries, at + i, turned[i]);
+            row_store(page->operand, a->queries, at + i, turned[i]);
         }
     }
 }
@@ -149,8 +108,8 @@ static KERNEL_INLINE void store_keys_and_values(const struct kernel_decode_rotat
         for (int64_t i = 0; i < d; i++) {
             int64_t key_at = (i / pair * KERNEL_PAGE_POSITIONS + slot) * pair + i % pair;
             int64_t value_at = (slot / pair * dim + i) * pair + slot % pair;
-            store_value(page->operand, cache, keys + key_at, turned[i]);
-            store_value(page->operand, cache, values + value_at, v[head * d + i]);
+            row_store(page->operand, cache, keys + key_at, turned[i]);
+            row_store(page->operand, cache, values + value_at, v[head * d + i]);
         }
     }
 }
@@ -190,11 +149,11 @@ struct activate_plan {
         int64_t at = plan->row * kernel_operand_stride(a->operand, a->n);                   \
         if (up) {                                                                           \
             simd for (int64_t i = begin; i < end; i++) {                                    \
-                store_value(a->operand, a->out, at + i, function(gate[i]) * up[i]);         \
+                row_store(a->operand, a->out, at + i, function(gate[i]) * up[i]);         \
             }                                                                               \
         } else {                                                                            \
             simd for (int64_t i = begin; i < end; i++) {                                    \
-                store_value(a->operand, a->out, at + i, function(gate[i]));                 \
+                row_store(a->operand, a->out, at + i, function(gate[i]));                 \
             }                                                                               \
         }                                                                                   \
     }                                                                                       \
@@ -231,7 +190,7 @@ void kernel_decode_activate(const struct kernel_decode_activate_args *a, struct 
     for (int64_t row = 0; row < a->rows; row++) {
         range(&(struct activate_plan){.args = a, .row = row}, columns.begin, columns.end);
         if (stride > a->n && columns.end == a->n) {
-            store_value(a->operand, a->out, row * stride + a->n, 0.0F);
+            row_store(a->operand, a->out, row * stride + a->n, 0.0F);
         }
     }
 }

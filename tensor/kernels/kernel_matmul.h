@@ -20,16 +20,11 @@
 #ifndef TENSOR_KERNELS_KERNEL_MATMUL_H
 #define TENSOR_KERNELS_KERNEL_MATMUL_H
 
+#include "tensor/kernels/kernel_operand.h"
 #include "tensor/kernels/kernel_team.h"
 
 #include <stddef.h>
 #include <stdint.h>
-
-/* What is multiplied. */
-enum kernel_operand {
-    KERNEL_OPERAND_F32,  /* float */
-    KERNEL_OPERAND_BF16, /* uint16_t */
-};
 
 #define KERNEL_PANEL_COLUMNS 48
 #define KERNEL_MATRIX_ALIGN  64
