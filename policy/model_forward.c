@@ -71,12 +71,14 @@ static tt_tensor *project(tt_scope *s, const struct pass *pass, enum model_role 
     return tt_add_scaled(s, y, update, model->lora_scale);
 }
 
-/* x [.., D] f32 */
+/* x [.., D] f32; the result in `dtype`. */
 static tt_tensor *norm(tt_scope *s, const struct model *model, const tt_tensor *x,
-                       const tt_tensor *weight, const tt_tensor *bias) {
-    return model->config.norm == MODEL_NORM_RMS
-               ? tt_rms_norm(s, x, weight, model->config.norm_eps)
-               : tt_layer_norm(s, x, weight, bias, model->config.norm_eps);
+                       const tt_tensor *weight, const tt_tensor *bias, enum tt_dtype dtype) {
+    const struct tt_norm of = {.weight = weight,
+                               .bias = bias,
+                               .eps = model->config.norm_eps,
+                               .is_rms = model->config.norm == MODEL_NORM_RMS};
+    return tt_fused_norm(s, x, &of, dtype);
 }
 
 /* q or k of one token and head, normed over d (Qwen3), in f32. x [N, heads, d] compute dtype. */
@@ -85,8 +87,8 @@ static tt_tensor *norm_heads(tt_scope *s, const struct model *model, const tt_te
     if (!weight) {
         return tt_share(s, x);
     }
-    tt_tensor *wide = tt_cast(s, x, TT_F32);
-    return to_compute(s, model, tt_rms_norm(s, wide, weight, model->config.norm_eps));
+    const struct tt_norm of = {.weight = weight, .eps = model->config.norm_eps, .is_rms = true};
+    return tt_fused_norm(s, tt_cast(s, x, TT_F32), &of, model->options.compute);
 }
 
 static tt_tensor *heads_of(tt_scope *s, const struct pass *pass, enum model_role role,
@@ -144,12 +146,12 @@ static tt_tensor *layer_forward(tt_scope *s, const void *context, const tt_tenso
     const struct pass *pass = context;
     const struct model *model = pass->model;
     const tt_tensor *const *role = (const tt_tensor *const *)model->layers[pass->layer].role;
-    tt_tensor *normed = norm(s, model, x, role[MODEL_ATTN_NORM], role[MODEL_ATTN_NORM_BIAS]);
-    tt_tensor *attended = attention(s, pass, to_compute(s, model, normed));
-    tt_tensor *middle = tt_add(s, x, tt_cast(s, attended, TT_F32));
-    normed = norm(s, model, middle, role[MODEL_MLP_NORM], role[MODEL_MLP_NORM_BIAS]);
-    tt_tensor *transformed = mlp(s, pass, to_compute(s, model, normed));
-    return tt_add(s, middle, tt_cast(s, transformed, TT_F32));
+    const enum tt_dtype compute = model->options.compute;
+    tt_tensor *normed =
+        norm(s, model, x, role[MODEL_ATTN_NORM], role[MODEL_ATTN_NORM_BIAS], compute);
+    tt_tensor *middle = tt_add_mixed(s, x, attention(s, pass, normed));
+    normed = norm(s, model, middle, role[MODEL_MLP_NORM], role[MODEL_MLP_NORM_BIAS], compute);
+    return tt_add_mixed(s, middle, mlp(s, pass, normed));
 }
 
 /* --- the whole pass --------------------------------------------------------------------------- */
@@ -234,7 +236,7 @@ tt_tensor *model_hidden(tt_scope *s, struct model *model, const struct packed_ba
         x = layer_in_scope(s, &pass, x);
     }
     return norm(s, model, x, model->outside.role[MODEL_FINAL_NORM],
-                model->outside.role[MODEL_FINAL_NORM_BIAS]);
+                model->outside.role[MODEL_FINAL_NORM_BIAS], TT_F32);
 }
 
 /* --- the head -----------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 #include "tensor/tt_internal.hpp"
 
 #include <ATen/ops/dot.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
@@ -110,11 +109,6 @@ tt_tensor *tt_outer(tt_scope *s, const tt_tensor *a, const tt_tensor *b) noexcep
 tt_tensor *tt_dot(tt_scope *s, const tt_tensor *a, const tt_tensor *b) noexcept {
     return guarded(s, "dot", {a, b}, SAME_DTYPE | WIDE_FLOAT | STRICT_SHAPE,
                    [&] { return at::dot(a->t, b->t); });
-}
-
-tt_tensor *tt_embedding(tt_scope *s, const tt_tensor *weight, const tt_tensor *ids) noexcept {
-    return guarded(s, "embedding", {weight, ids}, FLOAT | INDEX_SECOND,
-                   [&] { return at::embedding(weight->t, ids->t); });
 }
 
 tt_tensor *tt_layer_norm(tt_scope *s, const tt_tensor *x, const tt_tensor *weight,

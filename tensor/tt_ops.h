@@ -325,6 +325,21 @@ struct tt_head_result tt_head_logp(tt_scope *s, const tt_tensor *hidden, const s
 tt_tensor *tt_linear_mixed(tt_scope *s, const tt_tensor *x, const tt_tensor *weight,
                            const tt_tensor *shadow, const tt_tensor *bias) TT_NOEXCEPT;
 
+/* tt_rms_norm or tt_layer_norm of x [.., D], f64 or f32, given in `dtype`: a norm and the cast that
+ * follows it. Backward adds straight into the gradients of parameters of a store. */
+struct tt_norm {
+    const tt_tensor *weight; /* [D], as x */
+    const tt_tensor *bias;   /* [D], as x; NULL with is_rms, or for none */
+    double eps;
+    bool is_rms;
+};
+tt_tensor *tt_fused_norm(tt_scope *s, const tt_tensor *x, const struct tt_norm *of,
+                         enum tt_dtype dtype) TT_NOEXCEPT;
+
+/* x + delta, of one shape, in x's dtype: a residual stream in f32 and what a layer adds to it in
+ * the dtype of its products. */
+tt_tensor *tt_add_mixed(tt_scope *s, const tt_tensor *x, const tt_tensor *delta) TT_NOEXCEPT;
+
 /* --- in place: `a` changes; refused by autograd where it would break a gradient -------------- */
 
 void tt_fill_inplace(tt_scope *s, tt_tensor *a, double value) TT_NOEXCEPT;

@@ -149,11 +149,11 @@ struct activate_plan {
         int64_t at = plan->row * kernel_operand_stride(a->operand, a->n);                   \
         if (up) {                                                                           \
             simd for (int64_t i = begin; i < end; i++) {                                    \
-                row_store(a->operand, a->out, at + i, function(gate[i]) * up[i]);         \
+                row_store(a->operand, a->out, at + i, function(gate[i]) * up[i]);           \
             }                                                                               \
         } else {                                                                            \
             simd for (int64_t i = begin; i < end; i++) {                                    \
-                row_store(a->operand, a->out, at + i, function(gate[i]));                 \
+                row_store(a->operand, a->out, at + i, function(gate[i]));                   \
             }                                                                               \
         }                                                                                   \
     }                                                                                       \

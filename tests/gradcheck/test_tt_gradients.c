@@ -317,6 +317,11 @@ OP(entropy, tt_entropy(s, A))
 OP(rope,
    tt_rope(s, A, f64_of(s, TT_SHAPE(3, 1), 1, 0.6, -0.8), f64_of(s, TT_SHAPE(3, 1), 0, 0.8, 0.6)))
 OP(swiglu, tt_swiglu(s, A, B))
+OP(fused_rms_norm,
+   tt_fused_norm(s, A, &(struct tt_norm){.weight = B, .eps = 0.1, .is_rms = true}, TT_F64))
+OP(fused_layer_norm,
+   tt_fused_norm(s, A, &(struct tt_norm){.weight = B, .bias = C, .eps = 0.1}, TT_F64))
+OP(add_mixed, tt_add_mixed(s, A, B))
 
 static tt_tensor *attention_packed(tt_scope *s, const tt_tensor *const *x) {
     const int64_t starts[] = {0, 1, 3};
@@ -370,6 +375,9 @@ static void test_networks__gradients(void **state) {
         ANY_1(dropout, MATRIX),
         ANY_1(rope, TT_SHAPE(3, 2, 2)),
         ANY_2(swiglu, MATRIX, MATRIX),
+        ANY_2(fused_rms_norm, MATRIX, TT_SHAPE(3)),
+        ANY_3(fused_layer_norm, MATRIX, TT_SHAPE(3), TT_SHAPE(3)),
+        ANY_2(add_mixed, MATRIX, MATRIX),
         ANY_3(attention_packed, TT_SHAPE(3, 2, 2), TT_SHAPE(3, 1, 2), TT_SHAPE(3, 1, 2)),
         ANY_2(recompute, MATRIX, MATRIX),
     };

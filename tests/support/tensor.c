@@ -185,6 +185,22 @@ void tensor_check(tt_scope *s, const tt_tensor *a, const struct tensor_expected 
 
 /* --- refusals --- */
 
+void tensor_check_near(tt_scope *s, const tt_tensor *a, const tt_tensor *expected, double tolerance,
+                       struct tensor_place place) {
+    struct error err = ERROR_INIT;
+    double difference = (double)NAN;
+    double largest = (double)NAN;
+    tt_tensor *wide = tt_cast(s, expected, TT_F64);
+    tt_tensor *error = tt_sub(s, tt_cast(s, a, TT_F64), wide);
+    (void)tt_item_f64(s, tt_max(s, tt_abs(s, error)), &difference, &err);
+    (void)tt_item_f64(s, tt_max(s, tt_abs(s, wide)), &largest, &err);
+    check_scope(s, place);
+    if (!(difference <= tolerance * fmax(1, largest))) {
+        fail_msg("%s:%d: %s: off by %g, largest %g", place.file, place.line,
+                 place.what ? place.what : "", difference, largest);
+    }
+}
+
 /* The scope's error, closing the scope. */
 static struct error error_of(tt_scope *s) {
     struct error err = ERROR_INIT;

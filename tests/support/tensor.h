@@ -80,6 +80,11 @@ void tensor_check(tt_scope *s, const tt_tensor *a, const struct tensor_expected 
                  TENSOR_HERE)
 #define assert_tensor(s, a, type, size, ...) assert_tensor_near(s, a, type, size, 0, __VA_ARGS__)
 
+/* Every element of `a` is that of `expected`, off by at most tolerance times the larger of 1 and
+ * expected's largest; NaN is near nothing. */
+void tensor_check_near(tt_scope *s, const tt_tensor *a, const tt_tensor *expected, double tolerance,
+                       struct tensor_place place);
+
 /* --- refusals -------------------------------------------------------------------------------- */
 
 /* `call` on a scope of its own, named `scope` and opened with TT_GRAD, fails with exactly this

@@ -56,16 +56,7 @@ static struct tt_head_result plain_head(tt_scope *s, const tt_tensor *hidden,
 
 static void check_near(tt_scope *s, const tt_tensor *got, const tt_tensor *expected,
                        double tolerance, const char *what) {
-    struct error err = ERROR_INIT;
-    double difference = (double)NAN;
-    double largest = (double)NAN;
-    tt_tensor *wide = tt_cast(s, expected, TT_F64);
-    tt_tensor *error = tt_sub(s, tt_cast(s, got, TT_F64), wide);
-    assert_ok(tt_item_f64(s, tt_max(s, tt_abs(s, error)), &difference, &err), &err);
-    assert_ok(tt_item_f64(s, tt_max(s, tt_abs(s, wide)), &largest, &err), &err);
-    if (!(difference <= tolerance * fmax(1, largest))) {
-        fail_msg("%s: off by %g, largest %g", what, difference, largest);
-    }
+    tensor_check_near(s, got, expected, tolerance, TENSOR_FOR(what));
 }
 
 static void check_results(tt_scope *s, struct tt_head_result got, struct tt_head_result expected,
