@@ -93,6 +93,7 @@ struct token_logp {
     tt_tensor *logp;      /* log-probability of the target */
     tt_tensor *entropy;   /* of the distribution it was drawn from */
     tt_tensor *logsumexp; /* of the logits */
+    tt_tensor *top;       /* log-probability of the likeliest token; not differentiable */
 };
 struct token_logp model_token_logp(tt_scope *s, struct model *model, const tt_tensor *hidden,
                                    const struct packed_batch *batch);

@@ -273,5 +273,5 @@ struct token_logp model_token_logp(tt_scope *s, struct model *model, const tt_te
     tt_tensor *targets = tt_from_i64(s, batch->target_ids, TT_SHAPE(batch->targets));
     const struct tt_head_result result = tt_head_logp(s, picked, &head, targets);
     return (struct token_logp){
-        .logp = result.logp, .entropy = result.entropy, .logsumexp = result.lse};
+        .logp = result.logp, .entropy = result.entropy, .logsumexp = result.lse, .top = result.top};
 }

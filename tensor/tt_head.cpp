@@ -483,7 +483,9 @@ class head_function : public torch::autograd::Function<head_function> {
         ctx->saved_data["scale"] = scale;
         ctx->save_for_backward(
             {hidden, weight, bias, shadow, target, r.entropy.detach(), r.max, r.log_sum});
-        return {r.logp, r.entropy, at::add(r.max, r.log_sum)};
+        const at::Tensor top = r.log_sum.neg();
+        ctx->mark_non_differentiable({top});
+        return {r.logp, r.entropy, at::add(r.max, r.log_sum), top};
     }
 
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext *ctx,
@@ -539,7 +541,8 @@ torch::autograd::variable_list plain_formula(const at::Tensor &hidden, const at:
     const at::Tensor logits = at::mul(at::linear(hidden, weight, bias), scale);
     const at::Tensor logp = at::log_softmax(logits, 1);
     return {logp.gather(1, target.unsqueeze(1)).squeeze(1),
-            at::mul(logp.exp(), logp.clamp_min(-1e30)).sum(1).neg(), at::logsumexp(logits, {1})};
+            at::mul(logp.exp(), logp.clamp_min(-1e30)).sum(1).neg(), at::logsumexp(logits, {1}),
+            logp.detach().amax(1)};
 }
 
 void check_head_types(const at::Tensor &hidden, const tt_head *head) {
@@ -614,5 +617,6 @@ struct tt_head_result tt_head_logp(tt_scope *s, const tt_tensor *hidden, const s
     });
     tt_tensor *entropy = guarded(s, "head_logp", {}, ANY, [&] { return all[1]; });
     tt_tensor *lse = guarded(s, "head_logp", {}, ANY, [&] { return all[2]; });
-    return lse ? tt_head_result{logp, entropy, lse} : tt_head_result{nullptr, nullptr, nullptr};
+    tt_tensor *top = guarded(s, "head_logp", {}, ANY, [&] { return all[3]; });
+    return top ? tt_head_result{logp, entropy, lse, top} : tt_head_result{};
 }

@@ -305,12 +305,13 @@ struct tt_head_result {
     tt_tensor *logp;    /* log p(target) */
     tt_tensor *entropy; /* -sum p log p */
     tt_tensor *lse;     /* log sum exp of the logits */
+    tt_tensor *top;     /* the largest log p of any entry; without a gradient */
 };
 
 /* tt_token_logp, tt_entropy and tt_logsumexp of (hidden weight^T + bias) logit_scale, without ever
  * making these [N, V] logits: beside operands and gradients the CPU takes 32 MiB and a few MiB a
- * thread, CUDA half a GiB. All three have gradients, with respect to hidden, weight and bias; in a
- * TT_NO_GRAD scope nothing is kept. Logits and all that follows are f32, also of bf16 operands;
+ * thread, CUDA half a GiB. These three have gradients, with respect to hidden, weight and bias; in
+ * a TT_NO_GRAD scope nothing is kept. Logits and all that follows are f32, also of bf16 operands;
  * backward rounds the gradients of logits to hidden's dtype. A backward adds straight into the
  * gradients of parameters of a store. On the CPU results do not depend on the thread count.
  *   hidden  [N, D] f64, f32 or bf16; f64, for gradient checks, is the plain formula

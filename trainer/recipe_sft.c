@@ -151,10 +151,15 @@ static enum err_code report_step(struct sft *sft, int64_t step, const struct sft
                                  double learning_rate, double grad_norm, struct error *err) {
     const double targets = (double)sums->targets;
     const struct metric row[] = {
-        {"loss", sums->nll_nats / targets}, {"entropy", sums->entropy_nats / targets},
-        {"grad_norm", grad_norm},           {"learning_rate", learning_rate},
-        {"epoch", epoch_of(sft, step + 1)}, {"num_tokens", (double)sft->tokens_seen},
-        {"target_tokens", targets},         {"tokens_per_second", tokens_per_second(sft)},
+        {"loss", sums->nll_nats / targets},
+        {"mean_token_accuracy", (double)sums->correct / targets},
+        {"entropy", sums->entropy_nats / targets},
+        {"grad_norm", grad_norm},
+        {"learning_rate", learning_rate},
+        {"epoch", epoch_of(sft, step + 1)},
+        {"num_tokens", (double)sft->tokens_seen},
+        {"target_tokens", targets},
+        {"tokens_per_second", tokens_per_second(sft)},
     };
     log_info(sft->run->log, "sft",
              "step %" PRId64 "/%" PRId64 ": loss %.4f nats, grad norm %.3f, %.0f tokens/s",
@@ -176,6 +181,7 @@ static enum err_code evaluate(struct sft *sft, int64_t steps_done, struct error 
     const double targets = (double)sums.targets;
     const struct metric row[] = {
         {"eval_loss", sums.nll_nats / targets},
+        {"eval_mean_token_accuracy", (double)sums.correct / targets},
         {"eval_entropy", sums.entropy_nats / targets},
         {"eval_target_tokens", targets},
     };
@@ -447,6 +453,7 @@ static enum err_code train_in_folder(struct sft *sft, struct run_folder *folder,
     TRY(run_folder_metrics(folder, "metrics.jsonl", steps_done + 1, &sft->metrics, err));
     TRY(run_folder_metrics(folder, "eval_metrics.jsonl", steps_done + 1, &sft->eval_metrics, err));
     TRY(train(sft, steps_done, err));
+    tt_adamw_free(MOVE(sft->adamw)); /* the saved model is read back beside this one */
     return save_model(sft, strbuf_text(&final), tokenizer, err);
 }
 

@@ -11,15 +11,20 @@ enum err_code sft_loss_add(struct model *model, const struct packed_batch *batch
     const struct token_logp token = model_token_logp(s, model, hidden, batch); /* [M] nats */
     tt_tensor *nll = tt_neg(s, tt_sum(s, token.logp));                         /* [] nats */
     tt_tensor *entropy = tt_sum(s, tt_detach(s, token.entropy));               /* [] nats */
+    tt_tensor *is_top = tt_ge(s, tt_detach(s, token.logp), token.top);
+    tt_tensor *correct = tt_sum(s, tt_cast(s, is_top, TT_I64)); /* [] targets */
     double nll_nats = 0.0;
     double entropy_nats = 0.0;
+    double correct_targets = 0.0;
     TRY(tt_item_f64(s, nll, &nll_nats, err));
     TRY(tt_item_f64(s, entropy, &entropy_nats, err));
+    TRY(tt_item_f64(s, correct, &correct_targets, err));
     if (grad == TT_GRAD) {
         TRY(tt_backward(s, tt_scale(s, nll, 1.0 / (double)step_targets), err));
     }
     sums->nll_nats += nll_nats;
     sums->entropy_nats += entropy_nats;
+    sums->correct += (int64_t)correct_targets;
     sums->targets += batch->targets;
     sums->tokens += batch->tokens;
     sums->sequences += batch->sequences;

@@ -11,10 +11,11 @@
 #include "policy/packed_batch.h"
 #include "tensor/tt.h"
 
-/* Sums over targets, in double. */
+/* Sums over targets. */
 struct sft_sums {
     double nll_nats;
     double entropy_nats;
+    int64_t correct; /* targets that no other token was likelier than */
     int64_t targets;
     int64_t tokens;
     int64_t sequences;

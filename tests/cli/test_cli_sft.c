@@ -145,11 +145,13 @@ static void check_same_run(struct project_case *p, const char *output) {
     check_same_rows(p, output, "eval_metrics.jsonl");
 }
 
-static int64_t read_losses(struct project_case *p, const char *name, double out[STEPS]) {
+/* The values of one metric, whose name is given as `"loss":`. */
+static int64_t read_metric(struct project_case *p, const char *name, const char *key,
+                           double out[STEPS]) {
     SCOPED(mem) char *rows = read_rows(p, name);
     int64_t count = 0;
-    for (const char *at = rows; (at = strstr(at, "\"loss\":")) != NULL; count++) {
-        at += strlen("\"loss\":");
+    for (const char *at = rows; (at = strstr(at, key)) != NULL; count++) {
+        at += strlen(key);
         assert_true(count < STEPS);
         char value[32] = "";
         const size_t length = strcspn(at, ",}");
@@ -166,9 +168,13 @@ static void test_sft__learns_and_answers(void **state) {
     struct project_case *p = *state;
     double losses[STEPS];
     TRAIN(p, "a", "-q");
-    assert_int_equal(read_losses(p, "a/metrics.jsonl", losses), STEPS);
+    assert_int_equal(read_metric(p, "a/metrics.jsonl", "\"loss\":", losses), STEPS);
     assert_near(losses[0], log(300.0), 0.1); /* of a model that knows nothing: one of 300 tokens */
     assert_true(losses[STEPS - 1] < 0.6 * losses[0]);
+    double accuracy[STEPS];
+    assert_int_equal(read_metric(p, "a/metrics.jsonl", "\"mean_token_accuracy\":", accuracy),
+                     STEPS);
+    assert_true(accuracy[0] < 0.1 && accuracy[STEPS - 1] > 0.2 && accuracy[STEPS - 1] <= 1.0);
     assert_string_equal(scratch_list(p->scratch), "a/ base.json tea.txt tok/");
     run_program(&p->r, "generate", scratch_path(p->scratch, "a/final"), "Tea", "--template", "none",
                 "-n", "5", "--json", NULL);
@@ -277,8 +283,8 @@ static void test_sft__micro_batches_change_nothing(void **state) {
     double large[STEPS];
     TRAIN(p, "a", "-q", "-s", "micro_batch_tokens=64");
     TRAIN(p, "b", "-q", "-s", "micro_batch_tokens=4096");
-    assert_int_equal(read_losses(p, "a/metrics.jsonl", small), STEPS);
-    assert_int_equal(read_losses(p, "b/metrics.jsonl", large), STEPS);
+    assert_int_equal(read_metric(p, "a/metrics.jsonl", "\"loss\":", small), STEPS);
+    assert_int_equal(read_metric(p, "b/metrics.jsonl", "\"loss\":", large), STEPS);
     for (int64_t i = 0; i < STEPS; i++) {
         assert_near(small[i], large[i], 1e-4);
     }
@@ -301,7 +307,7 @@ static void test_sft__lora_writes_an_adapter_that_changes_answers(void **state) 
     TRAIN(p, "a", "-q");
     TRAIN(p, "b", "-q", "-m", scratch_path(p->scratch, "a/final"), "-s", "tokenizer=", "-s",
           "train=lora", "-s", "lora.rank=4");
-    assert_int_equal(read_losses(p, "b/metrics.jsonl", losses), STEPS);
+    assert_int_equal(read_metric(p, "b/metrics.jsonl", "\"loss\":", losses), STEPS);
     assert_true(losses[STEPS - 1] < losses[0]);
     assert_true(file_exists(scratch_path(p->scratch, "b/final/adapter_model.safetensors")));
     assert_false(file_exists(scratch_path(p->scratch, "b/final/model.safetensors")));
@@ -342,7 +348,8 @@ static void test_sft__imitates_a_project(void **state) {
     assert_true(program_number(plan, json_root(plan), "validation_examples") == 0.0);
     double losses[STEPS];
     TRAIN(p, "a", "-q", "-d", p->db, "-s", "data.sequence_tokens_max=128", "--epochs", "8");
-    assert_int_equal(read_losses(p, "a/metrics.jsonl", losses), 6); /* ceil(8 * 3 / 4) */
+    assert_int_equal(read_metric(p, "a/metrics.jsonl", "\"loss\":", losses),
+                     6); /* ceil(8 * 3 / 4) */
     assert_true(losses[5] < losses[0]);
     run_program(&p->r, "generate", scratch_path(p->scratch, "a/final"), "What is drunk?", "-n", "3",
                 NULL);

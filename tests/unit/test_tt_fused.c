@@ -51,6 +51,8 @@ static struct tt_head_result plain_head(tt_scope *s, const tt_tensor *hidden,
         .logp = tt_token_logp(s, logits, target),
         .entropy = tt_entropy(s, logits),
         .lse = tt_logsumexp(s, logits, 1, TT_DROP_DIM),
+        .top = tt_sub(s, tt_max_dim(s, logits, 1, TT_DROP_DIM),
+                      tt_logsumexp(s, logits, 1, TT_DROP_DIM)),
     };
 }
 
@@ -64,6 +66,7 @@ static void check_results(tt_scope *s, struct tt_head_result got, struct tt_head
     check_near(s, got.logp, expected.logp, tolerance, "logp");
     check_near(s, got.entropy, expected.entropy, tolerance, "entropy");
     check_near(s, got.lse, expected.lse, tolerance, "lse");
+    check_near(s, got.top, expected.top, tolerance, "top");
 }
 
 static tt_tensor *targets(tt_scope *s, struct head_size size) {
@@ -87,6 +90,9 @@ static void test_head__hand_worked(void **state) {
     assert_tensor_near(s, r.logp, TT_F32, TT_SHAPE(2), TOL_F32, log(0.75), log(0.25));
     assert_tensor_near(s, r.entropy, TT_F32, TT_SHAPE(2), TOL_F32, entropy, entropy);
     assert_tensor_near(s, r.lse, TT_F32, TT_SHAPE(2), TOL_F32, log(4), log(4));
+    assert_tensor_near(s, r.top, TT_F32, TT_SHAPE(2), TOL_F32, log(0.75), log(0.75));
+    /* where the target is the likeliest, exactly: what accuracy counts */
+    assert_tensor(s, tt_ge(s, r.logp, r.top), TT_BOOL, TT_SHAPE(2), 1, 0);
 
     const struct tt_head scaled = {.weight = weight,
                                    .bias = tt_scale(s, f32_of(s, TT_SHAPE(2), 0, 1), 0.5 * log(3)),
