@@ -46,6 +46,7 @@ struct sft {
     int64_t order_epoch;
     struct token_sequence *sequences; /* [examples_per_step], of one step */
     struct packed_batch batch;
+    int64_t micro_batch_tokens;
     struct run_folder *folder;
     struct metrics *metrics;
     struct metrics *eval_metrics;
@@ -97,7 +98,7 @@ static enum err_code flush(struct sft *sft, int64_t step_targets, enum tt_grad_m
 static enum err_code take(struct sft *sft, const struct token_sequence *sequence,
                           int64_t step_targets, enum tt_grad_mode grad, struct sft_sums *sums,
                           struct error *err) {
-    if (sft->batch.tokens + sequence->count > sft->config->micro_batch_tokens) {
+    if (sft->batch.tokens + sequence->count > sft->micro_batch_tokens) {
         TRY(flush(sft, step_targets, grad, sums, err));
     }
     return packed_batch_add(&sft->batch, sequence->ids, sequence->count, sequence->is_target, err);
@@ -401,6 +402,17 @@ static struct lr_schedule schedule_of(const struct sft_config *config, int64_t e
     };
 }
 
+/* Large enough for products to run at their full rate; more takes memory alone. */
+#define MICRO_BATCH_TOKENS_CPU 512
+#define MICRO_BATCH_TOKENS_GPU 8192
+
+static int64_t micro_batch_tokens(const struct sft_config *config, const struct model *model) {
+    if (config->micro_batch_tokens > 0) {
+        return config->micro_batch_tokens;
+    }
+    return model_device(model).kind == TT_CPU ? MICRO_BATCH_TOKENS_CPU : MICRO_BATCH_TOKENS_GPU;
+}
+
 static enum err_code prepare(struct run *run, const struct sft_data *data, struct model *model,
                              struct sft *out, struct error *err) {
     const struct sft_config *config = run->config;
@@ -411,6 +423,7 @@ static enum err_code prepare(struct run *run, const struct sft_data *data, struc
     out->model = model;
     out->params = model_trained(model);
     out->schedule = schedule_of(config, data->training.count);
+    out->micro_batch_tokens = micro_batch_tokens(config, model);
     out->order_epoch = -1;
     out->order = mem_array((size_t)data->training.count, sizeof *out->order);
     out->sequences = mem_array((size_t)config->examples_per_step, sizeof *out->sequences);

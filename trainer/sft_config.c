@@ -79,9 +79,9 @@ static const struct config_field sft_fields[] = {
     FIELD_SECTION(sft_config, data, sft_data_config, &data_table, "what is imitated"),
     FIELD_F64_OPEN(sft_config, epochs, "3", 0.0, 100000.0, "times that each example is seen"),
     FIELD_I64(sft_config, examples_per_step, "8", 1, 1000000, "examples of an optimiser step"),
-    FIELD_I64(sft_config, micro_batch_tokens, "4096", 16, INT64_C(1) << 24,
-              "tokens computed at once, which memory is proportional to; changes no result beyond "
-              "rounding"),
+    FIELD_I64(sft_config, micro_batch_tokens, "0", 0, INT64_C(1) << 24,
+              "tokens computed at once, or one longer sequence, which memory is proportional to; "
+              "changes no result beyond rounding; 0 takes 512 on a CPU, 8192 on a GPU"),
     FIELD_ENUM(sft_config, train, "all", train_names, "all weights, or adapters"),
     FIELD_SECTION(sft_config, lora, sft_lora_config, &lora_table, "adapters"),
     FIELD_SECTION(sft_config, optimiser, sft_optimiser_config, &optimiser_table, "the optimiser"),

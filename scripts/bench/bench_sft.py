@@ -140,7 +140,6 @@ def run_accord(args: argparse.Namespace, setting: str, work: pathlib.Path) -> Tu
         settings = {
             "data.sequence_tokens_max": args.tokens, "data.too_long": "cut",
             "examples_per_step": args.examples, "run.dtype": "bf16", "log_every": 1,
-            "micro_batch_tokens": max(16, args.examples * args.tokens),
             "optimiser.learning_rate": LEARNING_RATE, "optimiser.schedule": "constant",
             "eval_every": 10**6, "checkpoint_every": 10**6,
         }
