@@ -78,10 +78,13 @@ static void test(const struct baseline *baseline, const struct pair_texts *texts
         if (plan->fold_of_block[block] == (int32_t)fold) {
             double margin = baseline_score(baseline, &matrix, texts->first[p]) -
                             baseline_score(baseline, &matrix, texts->second[p]);
-            pair_metrics_add(own, block, margin, texts->wins_first[p], texts->wins_second[p],
-                             texts->ties[p]);
-            pair_metrics_add(pooled, block, margin, texts->wins_first[p], texts->wins_second[p],
-                             texts->ties[p]);
+            const struct judged_pair pair = {.cluster = block,
+                                             .margin = margin,
+                                             .wins_first = texts->wins_first[p],
+                                             .wins_second = texts->wins_second[p],
+                                             .ties = texts->ties[p]};
+            pair_metrics_add(own, &pair);
+            pair_metrics_add(pooled, &pair);
         }
     }
 }
@@ -116,7 +119,7 @@ static enum err_code run_baseline(struct run_of_folds *run, int64_t fold, enum b
     SCOPED(baseline) struct baseline baseline = BASELINE_INIT;
     TRY(baseline_fit(&matrix, &pairs, &options, &baseline, err));
     SCOPED(pair_metrics) struct pair_metrics own = PAIR_METRICS_INIT;
-    TRY(pair_metrics_init(&own, run->set->block_count, err));
+    TRY(pair_metrics_init(&own, run->set->block_count, run->texts->count, err));
     test(&baseline, run->texts, run->plan, fold, &own, &run->pooled[kind]);
     out->test_pairs = own.pair_count;
     out->length_weight[kind] = baseline.length_weight;
@@ -162,7 +165,7 @@ enum err_code baseline_eval_run(const struct comparison_set *set, const struct p
     SCOPED(run_of_folds) struct run_of_folds run = {.set = set, .texts = texts, .plan = plan};
     TRY(training_init(&run.training, texts->count, err));
     for (enum baseline_kind kind = 0; kind < BASELINE_COUNT; kind++) {
-        TRY(pair_metrics_init(&run.pooled[kind], set->block_count, err));
+        TRY(pair_metrics_init(&run.pooled[kind], set->block_count, texts->count, err));
     }
     for (int64_t fold = 0; fold < plan->fold_count; fold++) {
         TRY(run_fold(&run, fold, &eval.folds[fold], err));

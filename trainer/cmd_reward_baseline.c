@@ -79,6 +79,23 @@ static void add_rows(struct strbuf *out, const char *place,
     }
 }
 
+/* What the margins said beside what people said, of all that was tested. */
+static void add_reliability(struct strbuf *out, enum baseline_kind kind,
+                            const struct pair_scores *scores) {
+    strbuf_addf(out, "\n%s: calibration error %.3f", baseline_title(kind), scores->ece.value);
+    if (!isnan(scores->ece.low)) {
+        strbuf_addf(out, " [%.3f, %.3f]", scores->ece.low, scores->ece.high);
+    }
+    strbuf_addf(out, "\n  %12s  %14s  %10s\n", "it said, %", "people said, %", "judgements");
+    for (int b = 0; b < PAIR_BINS; b++) {
+        const struct pair_bin *bin = &scores->bins[b];
+        if (bin->weight > 0.0) {
+            strbuf_addf(out, "  %12.1f  %14.1f  %10.0f\n", 100.0 * bin->said, 100.0 * bin->share,
+                        bin->weight);
+        }
+    }
+}
+
 static void write_text(const struct baseline_run *b, struct strbuf *out) {
     const struct baseline_eval *eval = &b->eval;
     const struct pair_scores *pooled = &eval->pooled[0];
@@ -100,6 +117,9 @@ static void write_text(const struct baseline_run *b, struct strbuf *out) {
                 "and Brier 0.25.\nAccuracy counts the %.0f pairs on which more people prefer one "
                 "side.\n",
                 pooled->decided);
+    for (enum baseline_kind kind = 0; kind < BASELINE_COUNT; kind++) {
+        add_reliability(out, kind, &eval->pooled[kind]);
+    }
 }
 
 static void write_score(struct json_writer *w, const char *name, const struct pair_score *score) {
@@ -108,6 +128,20 @@ static void write_score(struct json_writer *w, const char *name, const struct pa
     json_put_f64_or_null(w, "low", score->low);
     json_put_f64_or_null(w, "high", score->high);
     json_write_object_end(w);
+}
+
+static void write_bins(struct json_writer *w, const struct pair_bin bins[PAIR_BINS]) {
+    json_put_array_begin(w, "reliability");
+    for (int b = 0; b < PAIR_BINS; b++) {
+        if (bins[b].weight > 0.0) {
+            json_write_object_begin(w);
+            json_put_f64(w, "said", bins[b].said);
+            json_put_f64(w, "share", bins[b].share);
+            json_put_f64(w, "judgements", bins[b].weight);
+            json_write_object_end(w);
+        }
+    }
+    json_write_array_end(w);
 }
 
 static void write_scores(struct json_writer *w, const struct pair_scores scores[BASELINE_COUNT]) {
@@ -120,6 +154,8 @@ static void write_scores(struct json_writer *w, const struct pair_scores scores[
         write_score(w, "accuracy", &scores[kind].accuracy);
         write_score(w, "nll_nats", &scores[kind].nll);
         write_score(w, "brier", &scores[kind].brier);
+        write_score(w, "ece", &scores[kind].ece);
+        write_bins(w, scores[kind].bins);
         json_write_object_end(w);
     }
 }

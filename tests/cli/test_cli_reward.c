@@ -525,6 +525,42 @@ static void test_baseline__refuses_items_without_text(void **state) {
     program_check_refused(&p->r, 3, "'league' is a set of items without text");
 }
 
+/* People always prefer the longer answer, and so does a weight on length: every bin's share is 1,
+ * and the calibration error is what the chances lack of it. */
+static void test_baseline__says_how_sure_it_was(void **state) {
+    enum { PROMPTS = 20 };
+    struct project_case *p = *state;
+    SCOPED(strbuf) struct strbuf rows = STRBUF_INIT(1 << 16);
+    for (int i = 0; i < PROMPTS; i++) {
+        strbuf_addf(
+            &rows,
+            "{\"prompt\": \"Question %d?\", \"chosen\": \"An answer that goes on for %.*s\", "
+            "\"rejected\": \"Short.\"}\n",
+            i, 3 + i, "a very long while");
+    }
+    project_case_import_rows(p, strbuf_text(&rows));
+    run_program(&p->r, "reward", "baseline", p->db, "--folds", "2", "--json", NULL);
+    program_check_ok(&p->r);
+    SCOPED(json) struct json *doc = program_json(&p->r);
+    const struct json_node *length =
+        json_find(doc, json_find(doc, json_root(doc), "pooled"), "length");
+    double judgements = 0.0;
+    double lacking = 0.0;
+    for (const struct json_node *bin = json_first(json_find(doc, length, "reliability")); bin;
+         bin = json_next(bin)) {
+        assert_near(program_number(doc, bin, "share"), 1.0, 0.0);
+        judgements += program_number(doc, bin, "judgements");
+        lacking +=
+            program_number(doc, bin, "judgements") * (1.0 - program_number(doc, bin, "said"));
+    }
+    assert_near(judgements, PROMPTS, 0.0);
+    assert_near(program_number(doc, json_find(doc, length, "ece"), "value"), lacking / PROMPTS,
+                1e-12);
+    run_program(&p->r, "reward", "baseline", p->db, "--folds", "2", NULL);
+    program_check_ok(&p->r);
+    assert_non_null(strstr(p->r.out, "\nlength in characters: calibration error 0."));
+}
+
 #define PROJECT_TEST(function) \
     cmocka_unit_test_setup_teardown(function, project_case_setup, project_case_teardown)
 
@@ -552,6 +588,7 @@ int main(void) {
         PROJECT_TEST(test_predict__mirrors_itself),
         PROJECT_TEST(test_predict__refuses_what_it_cannot_compare),
         PROJECT_TEST(test_baseline__refuses_items_without_text),
+        PROJECT_TEST(test_baseline__says_how_sure_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,19 @@
 #include "tests/support/near.h"
 #include "tests/support/test.h"
 
+#include <math.h>
+#include <stdbool.h>
+
 #define TOL 1e-14
+
+static void add(struct pair_metrics *metrics, int64_t cluster, double margin, double wins_first,
+                double wins_second, double ties) {
+    pair_metrics_add(metrics, &(struct judged_pair){.cluster = cluster,
+                                                    .margin = margin,
+                                                    .wins_first = wins_first,
+                                                    .wins_second = wins_second,
+                                                    .ties = ties});
+}
 
 /* Three pairs: margin 1 with 3 judgements to 1, margin -0.5 with 2 to 1 and a tie, no margin with 0
  * to 2. Right, wrong, half right: 1.5 of 3. By numpy, with s the logistic function:
@@ -17,10 +29,10 @@ static void test_pair_metrics__hand_worked(void **state) {
     (void)state;
     struct error err = ERROR_INIT;
     SCOPED(pair_metrics) struct pair_metrics metrics = PAIR_METRICS_INIT;
-    assert_ok(pair_metrics_init(&metrics, 3, &err), &err);
-    pair_metrics_add(&metrics, 0, 1.0, 3.0, 1.0, 0.0);
-    pair_metrics_add(&metrics, 0, -0.5, 2.0, 1.0, 1.0);
-    pair_metrics_add(&metrics, 2, 0.0, 0.0, 2.0, 0.0);
+    assert_ok(pair_metrics_init(&metrics, 3, 3, &err), &err);
+    add(&metrics, 0, 1.0, 3.0, 1.0, 0.0);
+    add(&metrics, 0, -0.5, 2.0, 1.0, 1.0);
+    add(&metrics, 2, 0.0, 0.0, 2.0, 0.0);
     struct pair_scores scores;
     assert_ok(pair_metrics_scores(&metrics, 1, &scores, &err), &err);
     assert_near(scores.accuracy.value, 0.5, TOL);
@@ -40,8 +52,8 @@ static void test_pair_metrics__evenly_divided_pairs_do_not_count(void **state) {
     (void)state;
     struct error err = ERROR_INIT;
     SCOPED(pair_metrics) struct pair_metrics metrics = PAIR_METRICS_INIT;
-    assert_ok(pair_metrics_init(&metrics, 1, &err), &err);
-    pair_metrics_add(&metrics, 0, 2.0, 1.0, 1.0, 0.0);
+    assert_ok(pair_metrics_init(&metrics, 1, 1, &err), &err);
+    add(&metrics, 0, 2.0, 1.0, 1.0, 0.0);
     struct pair_scores scores;
     assert_ok(pair_metrics_scores(&metrics, 1, &scores, &err), &err);
     assert_true(scores.accuracy.value != scores.accuracy.value);
@@ -60,11 +72,11 @@ static void test_pair_metrics__interval_covers(void **state) {
     for (int64_t trial = 0; trial < 100; trial++) {
         struct rng rng = rng_stream(7, RNG_TEST, trial, 0);
         SCOPED(pair_metrics) struct pair_metrics metrics = PAIR_METRICS_INIT;
-        assert_ok(pair_metrics_init(&metrics, 200, &err), &err);
+        assert_ok(pair_metrics_init(&metrics, 200, 1000, &err), &err);
         for (int64_t cluster = 0; cluster < 200; cluster++) {
             double margin = rng_uniform(&rng) < 0.7 ? 1.0 : -1.0;
             for (int pair = 0; pair < 5; pair++) {
-                pair_metrics_add(&metrics, cluster, margin, 1.0, 0.0, 0.0);
+                add(&metrics, cluster, margin, 1.0, 0.0, 0.0);
             }
         }
         struct pair_scores scores;
@@ -76,12 +88,65 @@ static void test_pair_metrics__interval_covers(void **state) {
     assert_near(width, 0.0635, 0.004);
 }
 
+/* 20 judgements, of which pairs take 2 + 10 + 8 in the order of |margin|; the middles of what they
+ * hold lie at 1/20, 7/20 and 16/20, so they fall into bins 0, 3 and 8. Favoured sides get 1 of 2
+ * (no margin), 8 + 1/2 of 10 (the second side, with a tie), 2 of 8:
+ *     ECE = (|2 s(0) - 1| + |10 s(1) - 8.5| + |8 s(2) - 2|) / 20, s the logistic function */
+static void test_pair_metrics__calibration_hand_worked(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    SCOPED(pair_metrics) struct pair_metrics metrics = PAIR_METRICS_INIT;
+    assert_ok(pair_metrics_init(&metrics, 2, 3, &err), &err);
+    add(&metrics, 0, 2.0, 2.0, 6.0, 0.0);
+    add(&metrics, 0, -1.0, 1.0, 8.0, 1.0);
+    add(&metrics, 1, 0.0, 2.0, 0.0, 0.0);
+    struct pair_scores scores;
+    assert_ok(pair_metrics_scores(&metrics, 1, &scores, &err), &err);
+    const double sure[PAIR_BINS] = {[0] = 0.5, [3] = 0.7310585786300049, [8] = 0.8807970779778824};
+    const double share[PAIR_BINS] = {[0] = 0.5, [3] = 0.85, [8] = 0.25};
+    const double weight[PAIR_BINS] = {[0] = 2, [3] = 10, [8] = 8};
+    for (int b = 0; b < PAIR_BINS; b++) {
+        assert_near(scores.bins[b].weight, weight[b], 0.0);
+        if (weight[b] > 0.0) {
+            assert_near(scores.bins[b].said, sure[b], TOL);
+            assert_near(scores.bins[b].share, share[b], TOL);
+        }
+    }
+    const double expected = (8.5 - 10 * sure[3] + 8 * sure[8] - 2) / 20;
+    assert_near(scores.ece.value, expected, TOL);
+    assert_true(scores.ece.low <= scores.ece.value && scores.ece.value <= scores.ece.high);
+}
+
+/* Judgements drawn with the very chances that the margins say: the error is that of sampling, about
+ * sqrt(2 / pi) sqrt(p (1 - p) / n) a bin with n = 2000, at most 0.009. Margins twice as large claim
+ * more than people say. */
+static void test_pair_metrics__calibrated_margins_have_no_error(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    double ece[2];
+    for (int doubled = 0; doubled < 2; doubled++) {
+        struct rng rng = rng_stream(7, RNG_TEST, 0, 1);
+        SCOPED(pair_metrics) struct pair_metrics metrics = PAIR_METRICS_INIT;
+        assert_ok(pair_metrics_init(&metrics, 20000, 20000, &err), &err);
+        for (int64_t pair = 0; pair < 20000; pair++) {
+            const double margin = 4.0 * rng_uniform(&rng) - 2.0;
+            const bool first_wins = rng_uniform(&rng) < 1.0 / (1.0 + exp(-margin));
+            add(&metrics, pair, doubled ? 2.0 * margin : margin, first_wins, !first_wins, 0.0);
+        }
+        struct pair_scores scores;
+        assert_ok(pair_metrics_scores(&metrics, 1, &scores, &err), &err);
+        ece[doubled] = scores.ece.value;
+    }
+    assert_true(ece[0] < 0.015);
+    assert_true(ece[1] > 0.08);
+}
+
 static enum err_code score(void *context, struct error *err) {
     (void)context;
     SCOPED(pair_metrics) struct pair_metrics metrics = PAIR_METRICS_INIT;
-    TRY(pair_metrics_init(&metrics, 2, err));
-    pair_metrics_add(&metrics, 0, 1.0, 1.0, 0.0, 0.0);
-    pair_metrics_add(&metrics, 1, 1.0, 0.0, 1.0, 0.0);
+    TRY(pair_metrics_init(&metrics, 2, 2, err));
+    add(&metrics, 0, 1.0, 1.0, 0.0, 0.0);
+    add(&metrics, 1, 1.0, 0.0, 1.0, 0.0);
     struct pair_scores scores;
     return pair_metrics_scores(&metrics, 1, &scores, err);
 }
@@ -96,6 +161,8 @@ int main(void) {
         cmocka_unit_test(test_pair_metrics__hand_worked),
         cmocka_unit_test(test_pair_metrics__evenly_divided_pairs_do_not_count),
         cmocka_unit_test(test_pair_metrics__interval_covers),
+        cmocka_unit_test(test_pair_metrics__calibration_hand_worked),
+        cmocka_unit_test(test_pair_metrics__calibrated_margins_have_no_error),
         cmocka_unit_test(test_pair_metrics__out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
