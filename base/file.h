@@ -51,8 +51,9 @@ ERR_NODISCARD enum err_code file_make_folders(const char *path, struct error *er
 /* Bytes of a file as memory, for weights: pages are read on first touch and shared by processes.
  *
  * Caution: when another process truncates the file while it is mapped, touching a page behind the
- * new end raises SIGBUS and ends the program; the size is checked at opening only. Files that are
- * replaced by rename (base/file_atomic.h) are safe: the map keeps the old contents. */
+ * new end raises SIGBUS and ends the program, in the program with a message (base/bus_fault.h); the
+ * size is checked at opening only. Files that are replaced by rename (base/file_atomic.h) are safe:
+ * the map keeps the old contents. */
 struct file_map {
     const unsigned char *bytes; /* NULL when the file is empty or the map closed */
     size_t count;

@@ -159,6 +159,7 @@ BANS = [
         13,
         "return an error code; only trainer/main.c ends the process",
         {
+            "base/bus_fault.c": "the faulting instruction cannot go on",
             "base/interrupt.c": "the second signal stops at once",
             "base/invariant.c": "a broken invariant ends the process",
             "trainer/main.c": "maps error codes to exit statuses",
@@ -460,6 +461,7 @@ def check_goto(tree: Tree) -> Findings:
 
 # Path -> why this file has variables that change and outlive a call.
 MUTABLE_GLOBALS = {
+    "base/bus_fault.c": "a signal handler is given no context",
     "base/db_memory.c": "SQLite takes its allocator once per process",
     "base/file.c": "a test hook that fails the n-th operation, as in mem.c",
     "base/interrupt.c": "a signal handler is given no context",

@@ -1,5 +1,6 @@
 /* main.c - the program: from the command line to a command, and from its error to an exit status.
  */
+#include "base/bus_fault.h"
 #include "base/interrupt.h"
 #include "base/scoped.h"
 #include "trainer/command_help.h"
@@ -105,6 +106,9 @@ int main(int argc, char **argv) {
     tune_allocator();
     ignore_signals_of_writes();
     fill_closed_standard_files();
+    bus_fault_install("accord: a file became shorter while it was read, or its disk failed: "
+                      "nothing was finished; put the file back whole and start again\n",
+                      EXIT_STATUS_FAILED);
     struct output output = output_make(wants_json(argc, argv));
     struct error err = ERROR_INIT;
     enum err_code code = parse_and_run(&output, argc, argv, &err);
