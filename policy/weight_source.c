@@ -296,6 +296,19 @@ const struct gguf *weight_source_gguf(const struct weight_source *source) {
     return source->files.gguf;
 }
 
+void weight_source_hash(const struct weight_source *source, struct hash_state *state) {
+    const int64_t count = model_layout_count(&source->files.config);
+    for (int64_t i = 0; i < count; i++) {
+        const struct stored_tensor *stored = source->bound[i].stored;
+        const uint64_t bytes = stored->bytes;
+        hash_update(state, stored->name, strlen(stored->name) + 1);
+        hash_update(state, stored->type_name, strlen(stored->type_name) + 1);
+        hash_update(state, stored->shape, sizeof stored->shape);
+        hash_update(state, &bytes, sizeof bytes);
+        hash_update(state, stored->data, stored->bytes);
+    }
+}
+
 /* ---- values ---- */
 
 static enum err_code check_finite(const struct weight_source *source,

@@ -19,6 +19,7 @@
 #define POLICY_WEIGHT_SOURCE_H
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "policy/model_config.h"
 #include "policy/model_layout.h"
 
@@ -54,6 +55,10 @@ ERR_NODISCARD enum err_code weight_source_read(const struct weight_source *sourc
                                                const struct model_tensor *tensor,
                                                enum weight_dtype dtype, int64_t threads,
                                                void *out_values, struct error *err);
+
+/* Adds every tensor of the layout to a digest, as it is stored: names, types, shapes, values. Other
+ * weights give another digest; so do the same weights in another format. */
+void weight_source_hash(const struct weight_source *source, struct hash_state *state);
 
 /* The GGUF file behind the source, whose metadata hold a tokenizer; NULL for other formats. */
 struct gguf;

@@ -33,12 +33,15 @@ static enum err_code write_state(const struct checkpoint_state *state, const cha
     struct json_writer w = JSON_WRITER_INIT(&text, JSON_INDENTED);
     char config[HASH_HEX_BYTES];
     char data[HASH_HEX_BYTES];
+    char model[HASH_HEX_BYTES];
     hash_to_hex(&state->config, config);
     hash_to_hex(&state->data, data);
+    hash_to_hex(&state->model, model);
     json_write_object_begin(&w);
     json_put_i64(&w, "global_step", state->step); /* the name in transformers' trainer_state.json */
     json_put_string(&w, "config_sha256", config);
     json_put_string(&w, "data_sha256", data);
+    json_put_string(&w, "model_sha256", model);
     json_put_string(&w, "build", state->build);
     json_put_i64(&w, "threads", state->threads);
     json_put_string(&w, "device", state->device);
@@ -152,10 +155,13 @@ static enum err_code check_state(const struct json *doc, const struct checkpoint
                                  const char *path, struct error *err) {
     char config[HASH_HEX_BYTES];
     char data[HASH_HEX_BYTES];
+    char model[HASH_HEX_BYTES];
     hash_to_hex(&expected->config, config);
     hash_to_hex(&expected->data, data);
+    hash_to_hex(&expected->model, model);
     TRY(expect_text(doc, "config_sha256", config, path, err));
     TRY(expect_text(doc, "data_sha256", data, path, err));
+    TRY(expect_text(doc, "model_sha256", model, path, err));
     TRY(expect_text(doc, "build", expected->build, path, err));
     TRY(expect_text(doc, "device", expected->device, path, err));
     int64_t threads = 0;

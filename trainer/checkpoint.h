@@ -11,9 +11,8 @@
  *           optimizer.safetensors (AdamW's moments and step count) and state.json. It is written as
  *           "checkpoint-200.tmp" and renamed when whole, so a folder of the final name is whole.
  * Frozen:   parameters that are not trained come from the base model again and are not saved.
- * Refused:  a checkpoint of another configuration, build, thread count or device, naming what
- *           differs: the run would not continue with the same bits.
- * Threads:  no state.
+ * Refused:  a checkpoint of another configuration, data, base model, build, thread count or device,
+ * naming what differs: the run would not continue with the same bits. Threads:  no state.
  */
 #ifndef TRAINER_CHECKPOINT_H
 #define TRAINER_CHECKPOINT_H
@@ -37,6 +36,7 @@ struct checkpoint_state {
     int64_t step;              /* steps done */
     struct hash_digest config; /* of the effective configuration */
     struct hash_digest data;   /* of what is learnt, as the model sees it */
+    struct hash_digest model;  /* of what is not saved with it: the base's sizes, frozen weights */
     char build[64];
     int64_t threads;
     char device[CHECKPOINT_DEVICE_BYTES];

@@ -38,6 +38,7 @@ struct sft {
     const struct sft_config *config;
     const struct sft_data *data;
     struct hash_digest data_hash;
+    struct hash_digest base_hash; /* of what checkpoints leave out */
     struct model *model;
     struct tt_params *params; /* what is trained, borrowed from the model */
     struct tt_adamw *adamw;
@@ -199,6 +200,7 @@ static struct checkpoint_state state_of(const struct sft *sft, int64_t steps_don
         .step = steps_done,
         .config = sft->folder->config,
         .data = sft->data_hash,
+        .model = sft->base_hash,
         .threads = tt_threads(),
         .numbers = {{"num_tokens", (double)sft->tokens_seen}},
         .numbers_count = 1,
@@ -485,7 +487,7 @@ enum err_code sft_run(struct run *run, const struct command_args *args, struct e
     SCOPED(sft) struct sft sft = {.batch = PACKED_BATCH_INIT};
     TRY(sft_model_open_tokenizer(config, &tokenizer, err));
     TRY(sft_data_read(run, &config->data, tokenizer, &data, err));
-    TRY(sft_model_open(run, config, device, tokenizer, &model, err));
+    TRY(sft_model_open(run, config, device, tokenizer, &model, &sft.base_hash, err));
     TRY(prepare(run, &data, model, &sft, err));
     if (dry_run) {
         return show_plan(&sft, err);

@@ -1,7 +1,9 @@
 /* sft_model.c - see sft_model.h; in the tensor half. */
 #include "trainer/sft_model.h"
 
+#include "base/json_writer.h"
 #include "base/scoped.h"
+#include "base/strbuf.h"
 #include "policy/model_tokenizer.h"
 #include "policy/weight_source.h"
 
@@ -83,9 +85,26 @@ static enum err_code compute_dtype(const struct run *run, struct tt_device devic
     return ERR_OK;
 }
 
+/* The random weights of a preset follow from its configuration and from the run's: no source. */
+static enum err_code hash_base(const struct model_config *model, const struct weight_source *frozen,
+                               struct hash_digest *out, struct error *err) {
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(MIB);
+    struct json_writer w = JSON_WRITER_INIT(&text, JSON_COMPACT);
+    struct hash_state state;
+    model_config_write_json(model, "", &w);
+    TRY(json_writer_finish(&w, err));
+    TRY(hash_init(&state, err));
+    hash_update(&state, text.bytes, text.length);
+    if (frozen) {
+        weight_source_hash(frozen, &state);
+    }
+    *out = hash_final(&state);
+    return ERR_OK;
+}
+
 static enum err_code open_preset(const struct sft_config *config, struct model_options *options,
                                  const struct tokenizer *tokenizer, struct model **out,
-                                 struct error *err) {
+                                 struct hash_digest *out_hash, struct error *err) {
     struct model_config model;
     TRY(model_config_from_preset(model_preset_of(config->model), &model, err));
     model.vocab = tokenizer_count(tokenizer);
@@ -94,12 +113,13 @@ static enum err_code open_preset(const struct sft_config *config, struct model_o
     model.eos_count = tokenizer_eos(tokenizer) >= 0 ? 1 : 0;
     model.eos[0] = tokenizer_eos(tokenizer);
     TRY(lora_of(config, &model, &options->lora, err));
+    TRY(hash_base(&model, NULL, out_hash, err));
     return model_new_random(&model, options, out, err);
 }
 
 enum err_code sft_model_open(struct run *run, const struct sft_config *config,
                              struct tt_device device, const struct tokenizer *tokenizer,
-                             struct model **out, struct error *err) {
+                             struct model **out, struct hash_digest *out_hash, struct error *err) {
     struct model_options options = {
         .device = device,
         .training = config->train == SFT_TRAIN_LORA ? MODEL_TRAIN_LORA : MODEL_TRAIN_ALL,
@@ -108,11 +128,13 @@ enum err_code sft_model_open(struct run *run, const struct sft_config *config,
     };
     TRY(compute_dtype(run, device, &options.compute, err));
     if (model_preset_of(config->model)) {
-        return open_preset(config, &options, tokenizer, out, err);
+        return open_preset(config, &options, tokenizer, out, out_hash, err);
     }
     SCOPED(weight_source) struct weight_source *source = NULL;
     TRY(weight_source_open(config->model, &source, err));
     TRY(model_tokenizer_check(tokenizer, weight_source_config(source), err));
     TRY(lora_of(config, weight_source_config(source), &options.lora, err));
+    const bool freezes = config->train == SFT_TRAIN_LORA;
+    TRY(hash_base(weight_source_config(source), freezes ? source : NULL, out_hash, err));
     return model_new(source, &options, out, err);
 }

@@ -5,6 +5,7 @@
 #ifndef TRAINER_SFT_MODEL_H
 #define TRAINER_SFT_MODEL_H
 
+#include "base/hash.h"
 #include "data/tokenizer.h"
 #include "policy/model.h"
 #include "trainer/run.h"
@@ -15,11 +16,13 @@ ERR_NODISCARD enum err_code sft_model_open_tokenizer(const struct sft_config *co
                                                      struct tokenizer **out, struct error *err);
 
 /* Weights as they are, or random ones of a preset, whose vocabulary becomes the tokenizer's.
+ *   out_hash  of what a checkpoint of the run does not hold: the model's configuration, and with
+ *             train = lora its weights, which must not change before the run is resumed
  *   fails    ERR_CONFIG for adapters' targets that are no weights; ERR_DATA when the tokenizer has
  *            more tokens than the model; what opening fails with */
 ERR_NODISCARD enum err_code sft_model_open(struct run *run, const struct sft_config *config,
                                            struct tt_device device,
                                            const struct tokenizer *tokenizer, struct model **out,
-                                           struct error *err);
+                                           struct hash_digest *out_hash, struct error *err);
 
 #endif

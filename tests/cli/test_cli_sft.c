@@ -9,6 +9,7 @@
 #include "tests/support/project_case.h"
 #include "tests/support/test.h"
 
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -187,16 +188,21 @@ static void test_sft__learns_and_answers(void **state) {
 }
 
 /* Starts a run and sends a signal when standard error says so. */
-static void stop_run(struct project_case *p, const char *output, const char *when,
-                     int signal_number) {
+static void stop_run_of(struct project_case *p, const char *output, const char *const *more,
+                        const char *when, int signal_number) {
     const char *words[WORDS_MAX + 1];
-    sft_words(p, output, (const char *const[]){NULL}, words);
+    sft_words(p, output, more, words);
     p->r.out[0] = '\0';
     p->r.err[0] = '\0';
     struct program program = program_start(&(struct program_options){.out_path = NULL}, words);
     program_wait_for_err(&program, &p->r, when);
     assert_int_equal(kill(program.pid, signal_number), 0);
     program_wait(&program, &p->r);
+}
+
+static void stop_run(struct project_case *p, const char *output, const char *when,
+                     int signal_number) {
+    stop_run_of(p, output, (const char *const[]){NULL}, when, signal_number);
 }
 
 /* As a kill leaves it that came while the model was saved. */
@@ -272,6 +278,26 @@ static void test_sft__resume_refuses_another_run(void **state) {
                   "Tea is drunk, and coffee is not. Coffee is not drunk.\n");
     SFT(p, "b", "--resume");
     program_check_refused(&p->r, 2, "data_sha256");
+}
+
+/* Its file is as long as before; the adapters were fitted to other weights. */
+static void test_sft__resume_refuses_another_base(void **state) {
+    struct project_case *p = *state;
+    char set[PATH_MAX];
+    TRAIN(p, "a", "-q");
+    (void)snprintf(set, sizeof set, "model=%s", scratch_path(p->scratch, "a/final"));
+    const char *const lora[] = {"-s", set, "-s", "train=lora", "-s", "lora.rank=4", NULL};
+    stop_run_of(p, "b", lora, "step 5/", SIGINT);
+    assert_int_equal(p->r.status, INTERRUPTED);
+    FILE *f = fopen(scratch_path(p->scratch, "a/final/model.safetensors"), "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, -4, SEEK_END), 0); /* the lowest bits of the last value */
+    const int byte = fgetc(f);
+    assert_int_equal(fseek(f, -4, SEEK_END), 0);
+    assert_int_equal(fputc(byte ^ 1, f), byte ^ 1);
+    assert_int_equal(fclose(f), 0);
+    SFT(p, "b", "--resume", "-s", set, "-s", "train=lora", "-s", "lora.rank=4");
+    program_check_refused(&p->r, 2, "model_sha256");
 }
 
 /* ---- what is computed ---- */
@@ -395,6 +421,7 @@ int main(void) {
         CASE(test_sft__learns_and_answers),
         CASE(test_sft__stopped_goes_on_with_the_same_bits),
         CASE(test_sft__resume_refuses_another_run),
+        CASE(test_sft__resume_refuses_another_base),
         CASE(test_sft__micro_batches_change_nothing),
         CASE(test_sft__lora_writes_an_adapter_that_changes_answers),
         CASE(test_sft__dry_run_plans_and_writes_nothing),

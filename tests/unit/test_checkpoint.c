@@ -118,6 +118,10 @@ static void test_load__names_what_differs(void **state) {
     assert_fails(checkpoint_load(scratch->folder, &other, t.params, t.adamw, numbers, &err),
                  ERR_CONFIG, "has data_sha256 '0000", &err);
     other = good;
+    other.model.bytes[0] = 10;
+    assert_fails(checkpoint_load(scratch->folder, &other, t.params, t.adamw, numbers, &err),
+                 ERR_CONFIG, "has model_sha256 '0000", &err);
+    other = good;
     other.threads = 4;
     assert_fails(checkpoint_load(scratch->folder, &other, t.params, t.adamw, numbers, &err),
                  ERR_CONFIG, "was computed on 2 threads, this run has 4: give --threads 2", &err);
