@@ -110,7 +110,10 @@ enum err_code folder_remove(const char *path, struct error *err) {
 
 /* --- whole or not at all --- */
 
-static enum err_code check_free(const char *path, struct error *err) {
+enum err_code folder_check_free(const char *path, struct error *err) {
+    if (path[0] == '\0') {
+        return err_set(err, ERR_USAGE, "the name of the folder to write is empty");
+    }
     if (!file_exists(path)) {
         return ERR_OK;
     }
@@ -140,7 +143,7 @@ enum err_code folder_write_whole(const char *path, folder_fill fill, void *conte
     if (!unfinished) {
         return err_oom(err, "a path");
     }
-    TRY(check_free(place, err));
+    TRY(folder_check_free(place, err));
     TRY(folder_remove(unfinished, err)); /* of a try that was killed */
     if (fill_and_rename(unfinished, place, fill, context, err) != ERR_OK) {
         struct error ignored = ERROR_INIT;

@@ -40,6 +40,10 @@ void folder_names_deinit(struct folder_names *names);
  * removed; a `path` that is not there is no error. */
 ERR_NODISCARD enum err_code folder_remove(const char *path, struct error *err);
 
+/* Whether folder_write_whole could write here; for commands that compute long before they do.
+ *   fails    ERR_USAGE for an empty name, and where something stands */
+ERR_NODISCARD enum err_code folder_check_free(const char *path, struct error *err);
+
 /* Writes the files of a new folder; `folder` is where it is made, not its name to be. */
 typedef enum err_code (*folder_fill)(void *context, const char *folder, struct error *err);
 

@@ -1,5 +1,5 @@
 /* cmd_tokenizer_train.c - accord tokenizer train: a byte-level vocabulary from the user's text. */
-#include "base/file.h"
+#include "base/folder.h"
 #include "base/interrupt.h"
 #include "base/json_writer.h"
 #include "base/mem.h"
@@ -198,6 +198,10 @@ static enum err_code write_json(const struct bpe_train_report *report, const str
 
 /* ---- doing it ---- */
 
+static enum err_code fill(void *context, const char *folder, struct error *err) {
+    return tokenizer_save(context, folder, err);
+}
+
 static enum err_code train(struct training *training, const struct command_args *args,
                            const char *folder, struct strbuf *out, struct error *err) {
     SCOPED(tokenizer) struct tokenizer *tok = NULL;
@@ -208,8 +212,7 @@ static enum err_code train(struct training *training, const struct command_args 
         TRY(add_file(training, args->positionals[p], err));
     }
     TRY(bpe_trainer_finish(training->trainer, &tok, &report, err));
-    TRY(file_make_folders(folder, err));
-    TRY(tokenizer_save(tok, folder, err));
+    TRY(folder_write_whole(folder, fill, tok, err));
     progress_finish(&training->progress);
     if (training->run->output->json) {
         return write_json(&report, tok, folder, out, err);
@@ -234,6 +237,7 @@ static enum err_code train_run(struct run *run, const struct command_args *args,
     options.pad = USUAL_PAD;
     options.chat_template = chatml;
     TRY(read_special(args, special, &options.special_count, err));
+    TRY(folder_check_free(folder, err)); /* before the work, not only behind it */
     SCOPED(training) struct training training = {.run = run};
     SCOPED(strbuf) struct strbuf out = STRBUF_INIT(OUTPUT_BYTES_MAX);
     TRY(bpe_trainer_new(&options, &training.trainer, err));
@@ -255,7 +259,7 @@ static const struct command_option options[] = {
      .short_name = 'o',
      .kind = OPTION_FOLDER,
      .metavar = "FOLDER",
-     .help = "where tokenizer.json and its companions are written"},
+     .help = "the new folder of tokenizer.json and its companions; must not be there yet"},
     {.name = "vocabulary",
      .kind = OPTION_INTEGER,
      .metavar = "N",
@@ -298,7 +302,10 @@ const struct command cmd_tokenizer_train = {
         "Byte-level byte-pair encoding, as GPT-2's: every text can be said, and nothing is "
         "unknown. The vocabulary begins with <|endoftext|> (EOS), <|im_start|>, <|im_end|> and "
         "<|pad|> (PAD), brings the chat template chatml, and loads in transformers. The same text "
-        "and options give the same tokenizer.",
+        "and options give the same tokenizer.\n\n"
+        "The folder gets its name when it is whole: a failure, a full disk or kill -9 leaves "
+        "nothing "
+        "under that name.",
     .options = options,
     .positionals = positionals,
     .examples = examples,

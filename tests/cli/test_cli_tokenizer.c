@@ -130,6 +130,21 @@ static void test_tokenizer__says_what_is_wrong(void **state) {
                 (const char *const[]){"tokenizer", "train", tool, NULL});
 }
 
+/* Models are useless without the very vocabulary that they were trained with. */
+static void test_tokenizer_train__never_replaces_a_tokenizer(void **state) {
+    struct project_case *cli = *state;
+    train(cli);
+    check_fails(cli, 2, "tok' is there and not empty: choose another, or remove it",
+                (const char *const[]){"tokenizer", "train", path(cli, "tea.txt"), "-o",
+                                      path(cli, "tok"), "--vocabulary", "262", NULL});
+    SUCCEED(cli, "info", path(cli, "tok"));
+    assert_int_equal(strncmp(cli->r.out, "tokens          263\n", 20), 0);
+    check_fails(
+        cli, 3, "there is no text to train a tokenizer on",
+        (const char *const[]){"tokenizer", "train", "/dev/null", "-o", path(cli, "other"), NULL});
+    assert_string_equal(scratch_list(cli->scratch), "tea.txt tok/");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_tokenizer_train__says_what_it_made, project_case_setup,
@@ -139,6 +154,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_tokenizer_encode__shows_what_is_learnt,
                                         project_case_setup, project_case_teardown),
         cmocka_unit_test_setup_teardown(test_tokenizer_train__reads_projects_and_rows,
+                                        project_case_setup, project_case_teardown),
+        cmocka_unit_test_setup_teardown(test_tokenizer_train__never_replaces_a_tokenizer,
                                         project_case_setup, project_case_teardown),
         cmocka_unit_test_setup_teardown(test_tokenizer__says_what_is_wrong, project_case_setup,
                                         project_case_teardown),

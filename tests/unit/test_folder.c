@@ -82,6 +82,12 @@ static void test_write_whole__only_over_an_empty_folder(void **state) {
     assert_string_equal(scratch_list(scratch), "a/");
 }
 
+static void test_check_free__wants_a_name(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    assert_fails(folder_check_free("", &err), ERR_USAGE, "is empty", &err);
+}
+
 static void test_write_whole__a_failing_one_leaves_nothing(void **state) {
     struct scratch *scratch = *state;
     struct error err = ERROR_INIT;
@@ -131,6 +137,7 @@ static void test_write_whole__survives_being_killed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_check_free__wants_a_name),
         cmocka_unit_test(test_path__joins_and_replaces),
         SCRATCH_TEST(test_remove__only_files_and_only_all_of_them),
         SCRATCH_TEST(test_write_whole__replaces_what_a_kill_left),
