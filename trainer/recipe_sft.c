@@ -125,10 +125,10 @@ static enum err_code update(struct sft *sft, int64_t step, double learning_rate,
             return err_set(err, ERR_DATA,
                            "step %" PRId64 ": the gradient norm is not finite; lower "
                            "optimiser.learning_rate, or set optimiser.nonfinite=skip_step",
-                           step);
+                           step + 1);
         }
         log_warn(sft->run->log, "sft", "step %" PRId64 " skipped: its gradient is not finite",
-                 step);
+                 step + 1);
         return ERR_OK;
     }
     return tt_adamw_step(sft->adamw, learning_rate,
@@ -479,6 +479,7 @@ enum err_code sft_run(struct run *run, const struct command_args *args, struct e
     if (!config->output[0] && !dry_run) {
         return err_set(err, ERR_USAGE, "where to? give --output FOLDER, or --dry-run");
     }
+    int64_t context = 0;
     struct tt_device device;
     TRY(lm_run_open(run, &device, err));
     SCOPED(tokenizer) struct tokenizer *tokenizer = NULL;
@@ -486,7 +487,8 @@ enum err_code sft_run(struct run *run, const struct command_args *args, struct e
     SCOPED(model) struct model *model = NULL;
     SCOPED(sft) struct sft sft = {.batch = PACKED_BATCH_INIT};
     TRY(sft_model_open_tokenizer(config, &tokenizer, err));
-    TRY(sft_data_read(run, &config->data, tokenizer, &data, err));
+    TRY(sft_model_context(config, &context, err));
+    TRY(sft_data_read(run, &config->data, tokenizer, context, &data, err));
     TRY(sft_model_open(run, config, device, tokenizer, &model, &sft.base_hash, err));
     TRY(prepare(run, &data, model, &sft, err));
     if (dry_run) {

@@ -21,8 +21,10 @@ static const struct config_field data_fields[] = {
     FIELD_STRING(sft_data_config, aspect, "", "only judgements of this aspect"),
     FIELD_STRING(sft_data_config, template, "",
                  "chat template by name; without one, that of the model's own files"),
-    FIELD_I64(sft_data_config, sequence_tokens_max, "1024", 2, INT64_C(1) << 24,
-              "longest sequence, in tokens; texts are cut into windows of it"),
+    FIELD_I64(
+        sft_data_config, sequence_tokens_max, "1024", 2, INT64_C(1) << 24,
+        "longest sequence, in tokens, at most the model's context; texts are cut into windows "
+        "of it"),
     FIELD_ENUM(
         sft_data_config, too_long, "drop", too_long_names,
         "what happens to an answer that does not fit, and is counted: it is dropped, its end "

@@ -16,6 +16,7 @@ struct reading {
     struct run *run;
     const struct sft_data_config *config;
     const struct tokenizer *tokenizer;
+    int64_t sequence_tokens_max;
     const struct chat_template *template; /* NULL until a conversation is met */
     struct chat_tokens tokens;
     struct progress progress;
@@ -29,7 +30,7 @@ struct reading {
 static enum err_code add_sequence(struct reading *reading, struct token_set *set, int64_t prompt,
                                   int64_t count, struct error *err) {
     const struct chat_tokens *tokens = &reading->tokens;
-    const int64_t most = reading->config->sequence_tokens_max;
+    const int64_t most = reading->sequence_tokens_max;
     struct sft_data_counts *counts = &reading->data->counts;
     if (count <= most) {
         return token_set_add(set, tokens->ids, tokens->is_target, count, err);
@@ -42,9 +43,10 @@ static enum err_code add_sequence(struct reading *reading, struct token_set *set
         }
         break; /* nothing of the answer would be left */
     case SFT_REFUSE_LONG:
-        return err_set(err, ERR_DATA,
-                       "an example has %" PRId64 " tokens, data.sequence_tokens_max is %" PRId64,
-                       count, most);
+        return err_set(err, ERR_DATA, "an example has %" PRId64 " tokens, %s is %" PRId64, count,
+                       most < reading->config->sequence_tokens_max ? "the model's context"
+                                                                   : "data.sequence_tokens_max",
+                       most);
     case SFT_DROP_LONG:
         break;
     }
@@ -82,7 +84,7 @@ static enum err_code add_text(struct reading *reading, const struct sft_example 
     const struct chat_format format = {.tok = reading->tokenizer};
     TRY(chat_encode_text(&format, example->text.bytes, example->text.count, &reading->tokens, err));
     const struct chat_tokens *tokens = &reading->tokens;
-    const int64_t most = reading->config->sequence_tokens_max;
+    const int64_t most = reading->sequence_tokens_max;
     uint64_t key = 0;
     memcpy(&key, example->prompt.bytes, sizeof key);
     for (int64_t begin = 0, number = 0; begin + 1 < tokens->count; begin += most - 1, number++) {
@@ -198,8 +200,10 @@ static void say_what_was_left_out(struct run *run, const struct sft_data_counts 
         int64_t count;
         const char *what;
     } lines[] = {
-        {counts->dropped, "examples dropped: longer than data.sequence_tokens_max"},
-        {counts->cut, "examples cut to data.sequence_tokens_max: they do not teach to stop"},
+        {counts->dropped,
+         "examples dropped: longer than data.sequence_tokens_max or the model's context"},
+        {counts->cut, "examples cut to data.sequence_tokens_max or the model's context: they do "
+                      "not teach to stop"},
         {counts->border_moved, "examples whose prompt and answer share a token"},
         {counts->repeated, "answers chosen more than once, taken once"},
         {counts->blank, "empty answers left out"},
@@ -214,19 +218,25 @@ static void say_what_was_left_out(struct run *run, const struct sft_data_counts 
 }
 
 enum err_code sft_data_read(struct run *run, const struct sft_data_config *config,
-                            const struct tokenizer *tokenizer, struct sft_data *out_data,
-                            struct error *err) {
+                            const struct tokenizer *tokenizer, int64_t context,
+                            struct sft_data *out_data, struct error *err) {
     SCOPED(sft_data) struct sft_data data = SFT_DATA_INIT;
     SCOPED(reading)
     struct reading reading = {
         .run = run,
         .config = config,
         .tokenizer = tokenizer,
+        .sequence_tokens_max =
+            config->sequence_tokens_max < context ? config->sequence_tokens_max : context,
         .tokens = CHAT_TOKENS_INIT,
         .data = &data,
     };
     if (config->files.count == 0) {
         return err_set(err, ERR_USAGE, "nothing to imitate: name project files or texts");
+    }
+    if (context < config->sequence_tokens_max) {
+        log_info(run->log, "sft", "sequences of at most %" PRId64 " tokens, the model's context",
+                 context);
     }
     if (config->template[0]) { /* else it is asked for when a conversation comes */
         TRY(choose_template(&reading, err));
@@ -243,8 +253,8 @@ enum err_code sft_data_read(struct run *run, const struct sft_data_config *confi
     if (data.training.count == 0) {
         return err_set(err, ERR_DATA,
                        "nothing is left to learn: %" PRId64 " examples read, %" PRId64
-                       " too long; see the warnings above",
-                       data.counts.examples, data.counts.dropped);
+                       " too long, %" PRId64 " sequences kept for evaluation",
+                       data.counts.examples, data.counts.dropped, data.validation.count);
     }
     *out_data = data;
     data = (struct sft_data)SFT_DATA_INIT;

@@ -26,6 +26,20 @@ enum err_code sft_model_open_tokenizer(const struct sft_config *config, struct t
     return model_tokenizer_open(config->model, out, err);
 }
 
+enum err_code sft_model_context(const struct sft_config *config, int64_t *out_tokens,
+                                struct error *err) {
+    struct model_config preset;
+    SCOPED(weight_source) struct weight_source *source = NULL;
+    if (model_preset_of(config->model)) {
+        TRY(model_config_from_preset(model_preset_of(config->model), &preset, err));
+        *out_tokens = preset.context;
+        return ERR_OK;
+    }
+    TRY(weight_source_open(config->model, &source, err));
+    *out_tokens = weight_source_config(source)->context;
+    return ERR_OK;
+}
+
 /* --- adapters -----------------------------------------------------------------------------------
  */
 

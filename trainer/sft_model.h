@@ -15,6 +15,10 @@
 ERR_NODISCARD enum err_code sft_model_open_tokenizer(const struct sft_config *config,
                                                      struct tokenizer **out, struct error *err);
 
+/* Tokens that the model takes, from its configuration alone. */
+ERR_NODISCARD enum err_code sft_model_context(const struct sft_config *config, int64_t *out_tokens,
+                                              struct error *err);
+
 /* Weights as they are, or random ones of a preset, whose vocabulary becomes the tokenizer's.
  *   out_hash  of what a checkpoint of the run does not hold: the model's configuration, and with
  *             train = lora its weights, which must not change before the run is resumed

@@ -385,6 +385,21 @@ static void test_sft__imitates_a_project(void **state) {
     assert_false(file_exists(scratch_path(p->scratch, "b")));
 }
 
+/* The default of 1,024 tokens is more than the 512 that preset:tiny takes. */
+static void test_sft__sequences_fit_the_model(void **state) {
+    struct project_case *p = *state;
+    SFT(p, "a", "--dry-run", "-s", "data.sequence_tokens_max=1024");
+    program_check_ok(&p->r);
+    assert_non_null(strstr(p->r.err, "sequences of at most 512 tokens, the model's context\n"));
+    project_case_import_rows(p, "{\"prompt\":\"What?\",\"completion\":\"Tea is drunk by us.\"}\n");
+    SFT(p, "a", "-d", p->db, "-s", "data.template=chatml", "-s", "data.sequence_tokens_max=8", "-s",
+        "data.too_long=refuse");
+    program_check_refused(&p->r, 3, "tokens, data.sequence_tokens_max is 8");
+    scratch_write(p->scratch, "tea.txt", "Tea is drunk."); /* one window, drawn for evaluation */
+    SFT(p, "a", "-s", "data.validation_share=0.5");
+    program_check_refused(&p->r, 3, "1 examples read, 0 too long, 1 sequences kept for evaluation");
+}
+
 /* ---- what it refuses ---- */
 
 static void test_sft__refuses_and_makes_nothing(void **state) {
@@ -426,6 +441,7 @@ int main(void) {
         CASE(test_sft__lora_writes_an_adapter_that_changes_answers),
         CASE(test_sft__dry_run_plans_and_writes_nothing),
         CASE(test_sft__imitates_a_project),
+        CASE(test_sft__sequences_fit_the_model),
         CASE(test_sft__refuses_and_makes_nothing),
         CASE(test_sft__refuses_a_tokenizer_larger_than_the_model),
     };
