@@ -214,6 +214,19 @@ static enum err_code read_parts(struct reading *reading, struct error *err) {
     return tokenizer_parts_finish(parts, err);
 }
 
+static enum err_code refuse_folder(const char *path, struct error *err) {
+    SCOPED(mem) char *itself = mem_strjoin(path, "/."); /* is there where `path` is a folder */
+    if (!itself) {
+        return err_oom(err, "path");
+    }
+    return file_exists(itself)
+               ? err_set(err, ERR_DATA,
+                         "'%s' has no tokenizer: put tokenizer.json, or vocab.json and merges.txt, "
+                         "of its model into it",
+                         path)
+               : ERR_OK;
+}
+
 static enum err_code open_files(struct reading *reading, const char *path, struct error *err) {
     SCOPED(mem) char *inside = mem_strjoin(path, "/tokenizer.json");
     SCOPED(mem) char *vocab = mem_strjoin(path, "/vocab.json");
@@ -222,6 +235,7 @@ static enum err_code open_files(struct reading *reading, const char *path, struc
     }
     bool has_json = file_exists(inside);
     bool is_folder = has_json || file_exists(vocab);
+    TRY(is_folder ? ERR_OK : refuse_folder(path, err));
     SCOPED(mem) char *folder = NULL;
     TRY(folder_of(path, is_folder, &folder, err));
     reading->folder = folder;

@@ -20,16 +20,30 @@ static enum err_code join(struct weight_files *files, const char *folder, const 
     return *out ? ERR_OK : err_oom(err, "a path");
 }
 
+#define EXPECTED "expected a Hugging Face folder, a GGUF file or a llama2.c file"
+
+/* Of a path where no config.json is. */
+static enum err_code refuse_place(const char *path, struct error *err) {
+    if (model_preset_of(path)) {
+        return err_set(err, ERR_DATA,
+                       "'%s' is a shape without weights: train it by accord sft; here " EXPECTED,
+                       path);
+    }
+    if (!file_exists(path)) {
+        return err_set(err, ERR_DATA, "there is no '%s': " EXPECTED, path);
+    }
+    return err_set(err, ERR_DATA,
+                   "'%s' has no config.json: " EXPECTED
+                   "; an adapter must be merged into its model first",
+                   path);
+}
+
 static enum err_code read_config(const char *folder, struct weight_files *files,
                                  struct error *err) {
     const char *path = NULL;
     TRY(join(files, folder, "config.json", &path, err));
     if (!file_exists(path)) {
-        return err_set(
-            err, ERR_DATA,
-            "'%s' has no config.json: expected a Hugging Face folder, a GGUF file or a "
-            "llama2.c file%s",
-            folder, file_exists(folder) ? "; an adapter must be merged into its model first" : "");
+        return refuse_place(folder, err);
     }
     SCOPED(json) struct json *doc = NULL;
     TRY(json_parse_file(path, NULL, &doc, err));

@@ -55,6 +55,8 @@ static void test_open__file_or_folder(void **state) {
     assert_int_equal(count_tokens(folder, "ab<s>c"), 3);
     assert_int_equal(tokenizer_bos(folder), -1);
     assert_fails(tokenizer_open(scratch_path(s, "none"), &file, &err), ERR_IO, "none", &err);
+    assert_fails(tokenizer_open(CASES_FOLDER, &file, &err), ERR_DATA,
+                 "' has no tokenizer: put tokenizer.json", &err);
 }
 
 static void test_config__roles_flags_and_template(void **state) {

@@ -257,7 +257,8 @@ static void test_read__no_number_is_named(void **state) {
 static void test_folders__other_contents_get_a_remedy(void **state) {
     struct scratch *scratch = *state;
     assert_open_fails(scratch->folder, "has no config.json");
-    assert_open_fails(scratch_path(scratch, "none"), "has no config.json");
+    assert_open_fails(scratch_path(scratch, "none"), "there is no '");
+    assert_open_fails("preset:tiny", "'preset:tiny' is a shape without weights");
     scratch_write(scratch, "config.json", tiny_config);
     assert_open_fails(scratch->folder, "has neither model.safetensors");
     scratch_write(scratch, "pytorch_model.bin", "x");
