@@ -30,10 +30,13 @@ static enum err_code read_id(const struct tokenizer *tok, const char *word, size
     return ERR_OK;
 }
 
-static enum err_code read_ids(const struct tokenizer *tok, const char *text, struct token_list *out,
-                              struct error *err) {
-    for (text += strspn(text, BLANKS); *text; text += strspn(text, BLANKS)) {
+/* `text` ends in a NUL behind its `bytes`; a NUL inside is no blank, and so no id. */
+static enum err_code read_ids(const struct tokenizer *tok, const char *text, size_t bytes,
+                              struct token_list *out, struct error *err) {
+    const char *end = text + bytes;
+    for (text += strspn(text, BLANKS); text < end; text += strspn(text, BLANKS)) {
         size_t count = strcspn(text, BLANKS);
+        count += text[count] == '\0' && text + count < end;
         int32_t id = 0;
         TRY(read_id(tok, text, count, &id, err));
         TRY(token_list_add(out, id, 0, 0, err));
@@ -54,7 +57,7 @@ static enum err_code decode_run(struct run *run, const struct command_args *args
     TRY(tokenizer_open(args->positionals[0], &tok, err));
     TRY(cmd_tokenizer_read(args->positional_count > 1 ? args->positionals[1] : NULL, &text, &bytes,
                            err));
-    TRY(read_ids(tok, text, &list, err));
+    TRY(read_ids(tok, text, bytes, &list, err));
     TRY(tokenizer_decode(tok, list.ids, list.count, decoding, &out, err));
     return output_document(run->output, &out, err);
 }

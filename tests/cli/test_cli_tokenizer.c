@@ -2,6 +2,8 @@
 #include "tests/support/project_case.h"
 #include "tests/support/test.h"
 
+#include <stdio.h>
+
 static const char *path(struct project_case *cli, const char *name) {
     return scratch_path(cli->scratch, name);
 }
@@ -116,9 +118,15 @@ static void test_tokenizer__says_what_is_wrong(void **state) {
     const char *tok = path(cli, "tok");
     scratch_write(cli->scratch, "ids", "1 263");
     scratch_write(cli->scratch, "tool.json", "[{\"role\":\"tool\",\"content\":\"x\"}]");
-    const char *ids = path(cli, "ids"), *tool = path(cli, "tool.json");
+    const char *ids = path(cli, "ids"), *nul = path(cli, "nul"), *tool = path(cli, "tool.json");
     check_fails(cli, 3, "'263' is no token id in [0, 263)",
                 (const char *const[]){"tokenizer", "decode", tok, ids, NULL});
+    FILE *f = fopen(nul, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite("1 2\0 3", 1, 6, f), 6);
+    assert_int_equal(fclose(f), 0);
+    check_fails(cli, 3, "'2\\u0000' is no token id",
+                (const char *const[]){"tokenizer", "decode", tok, nul, NULL});
     check_fails(cli, 3, "message 1: role 'tool': chat template 'chatml' knows system, user and",
                 (const char *const[]){"tokenizer", "encode", tok, tool, "--chat", NULL});
     check_fails(cli, 2, "no chat template 'chatlm', did you mean 'chatml'",
