@@ -139,9 +139,10 @@ static enum err_code submit_row(struct asking *asking, const struct json_row *ro
                                 struct error *err) {
     const struct json_node *root = json_root(row->doc);
     const struct json_node *prompt = json_find(row->doc, root, "prompt");
-    const struct json_node *node = prompt ? prompt : json_find(row->doc, root, "messages");
-    if (!node) {
-        return json_refuse(row->doc, root, err, "a row has \"prompt\" or \"messages\"");
+    const struct json_node *conversation = json_find(row->doc, root, "messages");
+    const struct json_node *node = prompt ? prompt : conversation;
+    if (!prompt == !conversation) {
+        return json_refuse(row->doc, root, err, "a row has \"prompt\" or \"messages\", not both");
     }
     if (json_kind_of(node) == JSON_KIND_STRING) {
         const char *text = NULL;

@@ -143,6 +143,7 @@ enum err_code generator_open(const struct generator_options *options, struct gen
         TRY(lora_adapter_read(options->adapter, config, &generator->adapter, err));
     }
     TRY(model_tokenizer_open(options->model, &generator->tokenizer, err));
+    TRY(model_tokenizer_check(generator->tokenizer, config, err));
     TRY(choose_template(generator, err));
     TRY(find_stops(generator, err));
     TRY(sampler_config_check(&options->sampling, config->vocab, err));

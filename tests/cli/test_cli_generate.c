@@ -162,6 +162,9 @@ static void test_generate__refuses_prompts_that_do_not_fit(void **state) {
     scratch_write(p->scratch, "bad.jsonl", "{\"prompt\":\"Once\"}\n{\"text\":\"Once\"}\n");
     STORIES(p, "-p", scratch_path(p->scratch, "bad.jsonl"));
     program_check_refused(&p->r, 3, "a row has \"prompt\" or \"messages\"");
+    scratch_write(p->scratch, "both.jsonl", "{\"prompt\":\"Once\",\"messages\":[]}\n");
+    STORIES(p, "-p", scratch_path(p->scratch, "both.jsonl"));
+    program_check_refused(&p->r, 3, "not both");
 }
 
 static void test_generate__refuses_wrong_use(void **state) {

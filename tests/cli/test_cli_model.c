@@ -149,6 +149,8 @@ static void test_convert__a_vocabulary_larger_than_the_model_is_not_its_own(void
     EXPECT(cli, 3, "model", "convert", model, folder, "--tokenizer", vocabulary, "-q");
     assert_has(cli->result.err, "the tokenizer has 259 tokens, the model embeds 258");
     assert_string_equal(scratch_list(cli->scratch), "m.bin tokenizer.bin");
+    EXPECT(cli, 3, "generate", model, "a", "--template", "none"); /* whatever is asked */
+    assert_has(cli->result.err, "the tokenizer has 259 tokens, the model embeds 258");
     EXPECT(cli, 0, "model", "convert", model, folder, "-q");
     assert_has(cli->result.err, "the tokenizer has 259 tokens, the model embeds 258");
     assert_has(cli->result.err, "no tokenizer was written");
