@@ -1,6 +1,7 @@
 /* checkpoint.c - see checkpoint.h; in the tensor half. */
 #include "trainer/checkpoint.h"
 
+#include "base/file.h"
 #include "base/file_atomic.h"
 #include "base/folder.h"
 #include "base/json.h"
@@ -27,7 +28,20 @@ static enum err_code folder_of(const char *run_folder, int64_t step, struct strb
 
 /* --- saving ----------------------------------------------------------------------------------- */
 
-static enum err_code write_state(const struct checkpoint_state *state, const char *path,
+/* The two large files, and the keys of their digests in state.json. */
+enum { PARAMS, OPTIMIZER, FILE_COUNT };
+static const char *const file_names[] = {"params.safetensors", "optimizer.safetensors"};
+static const char *const digest_keys[] = {"params_sha256", "optimizer_sha256"};
+
+/* Not hash_file: a signal stops that, and it is the signal that has a checkpoint saved. */
+static enum err_code hash_whole(const char *path, struct hash_digest *out, struct error *err) {
+    SCOPED(file_map) struct file_map map = FILE_MAP_INIT;
+    TRY(file_map_open(path, &map, err));
+    return hash_bytes(map.bytes, map.count, out, err);
+}
+
+static enum err_code write_state(const struct checkpoint_state *state,
+                                 const struct hash_digest digests[FILE_COUNT], const char *path,
                                  struct error *err) {
     SCOPED(strbuf) struct strbuf text = STRBUF_INIT(STATE_BYTES_MAX);
     struct json_writer w = JSON_WRITER_INIT(&text, JSON_INDENTED);
@@ -42,6 +56,11 @@ static enum err_code write_state(const struct checkpoint_state *state, const cha
     json_put_string(&w, "config_sha256", config);
     json_put_string(&w, "data_sha256", data);
     json_put_string(&w, "model_sha256", model);
+    for (int64_t i = 0; i < FILE_COUNT; i++) {
+        char hex[HASH_HEX_BYTES];
+        hash_to_hex(&digests[i], hex);
+        json_put_string(&w, digest_keys[i], hex);
+    }
     json_put_string(&w, "build", state->build);
     json_put_i64(&w, "threads", state->threads);
     json_put_string(&w, "device", state->device);
@@ -66,12 +85,15 @@ struct saving {
 static enum err_code fill(void *context, const char *folder, struct error *err) {
     const struct saving *saving = context;
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
-    TRY(folder_path(folder, "params.safetensors", &path, err));
+    struct hash_digest digests[FILE_COUNT];
+    TRY(folder_path(folder, file_names[PARAMS], &path, err));
     TRY(tt_params_save(saving->params, strbuf_text(&path), NULL, 0, err));
-    TRY(folder_path(folder, "optimizer.safetensors", &path, err));
+    TRY(hash_whole(strbuf_text(&path), &digests[PARAMS], err));
+    TRY(folder_path(folder, file_names[OPTIMIZER], &path, err));
     TRY(tt_adamw_save(saving->adamw, strbuf_text(&path), err));
+    TRY(hash_whole(strbuf_text(&path), &digests[OPTIMIZER], err));
     TRY(folder_path(folder, "state.json", &path, err));
-    return write_state(saving->state, strbuf_text(&path), err);
+    return write_state(saving->state, digests, strbuf_text(&path), err);
 }
 
 enum err_code checkpoint_save(const char *run_folder, const struct checkpoint_state *state,
@@ -191,6 +213,25 @@ static enum err_code read_numbers(const struct json *doc, const struct checkpoin
     return ERR_OK;
 }
 
+/* Whether a file is the one that was saved; opens the way to it in `out_path`. */
+static enum err_code find_file(const struct json *doc, const char *folder, int64_t file,
+                               struct strbuf *out_path, struct error *err) {
+    struct hash_digest digest;
+    const char *saved = NULL;
+    char found[HASH_HEX_BYTES];
+    TRY(folder_path(folder, file_names[file], out_path, err));
+    TRY(json_get_string(doc, json_root(doc), digest_keys[file], &saved, err));
+    TRY(hash_whole(strbuf_text(out_path), &digest, err));
+    hash_to_hex(&digest, found);
+    if (strcmp(found, saved) != 0) {
+        return err_set(err, ERR_DATA,
+                       "'%s' is not as it was saved: remove its folder, to resume from the "
+                       "checkpoint before it",
+                       strbuf_text(out_path));
+    }
+    return ERR_OK;
+}
+
 enum err_code checkpoint_load(const char *run_folder, const struct checkpoint_state *expected,
                               struct tt_params *params, struct tt_adamw *adamw, double *out_numbers,
                               struct error *err) {
@@ -202,8 +243,8 @@ enum err_code checkpoint_load(const char *run_folder, const struct checkpoint_st
     TRY(json_parse_file(strbuf_text(&path), NULL, &doc, err));
     TRY(check_state(doc, expected, strbuf_text(&path), err));
     TRY(read_numbers(doc, expected, out_numbers, err));
-    TRY(folder_path(strbuf_text(&folder), "params.safetensors", &path, err));
+    TRY(find_file(doc, strbuf_text(&folder), PARAMS, &path, err));
     TRY(tt_params_load(params, strbuf_text(&path), err));
-    TRY(folder_path(strbuf_text(&folder), "optimizer.safetensors", &path, err));
+    TRY(find_file(doc, strbuf_text(&folder), OPTIMIZER, &path, err));
     return tt_adamw_load(adamw, strbuf_text(&path), err);
 }

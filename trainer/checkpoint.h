@@ -11,8 +11,10 @@
  *           optimizer.safetensors (AdamW's moments and step count) and state.json. It is written as
  *           "checkpoint-200.tmp" and renamed when whole, so a folder of the final name is whole.
  * Frozen:   parameters that are not trained come from the base model again and are not saved.
- * Refused:  a checkpoint of another configuration, data, base model, build, thread count or device,
- * naming what differs: the run would not continue with the same bits. Threads:  no state.
+ * Refused:  a checkpoint of another configuration, data, base model, build, thread count or
+ *           device, naming what differs: the run would not continue with the same bits. Likewise
+ *           one whose files are not as they were saved, by the SHA-256 in state.json.
+ * Threads:  no state.
  */
 #ifndef TRAINER_CHECKPOINT_H
 #define TRAINER_CHECKPOINT_H

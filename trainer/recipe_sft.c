@@ -195,6 +195,8 @@ static enum err_code evaluate(struct sft *sft, int64_t steps_done, struct error 
 
 /* --- going on after a kill --- */
 
+#define NUM_TOKENS_MAX 0x1p53 /* beyond it a double is no count */
+
 static struct checkpoint_state state_of(const struct sft *sft, int64_t steps_done) {
     struct checkpoint_state state = {
         .step = steps_done,
@@ -232,6 +234,10 @@ static enum err_code take_up(struct sft *sft, bool resume, int64_t *out_steps_do
     const struct checkpoint_state expected = state_of(sft, step);
     double tokens_seen = 0.0;
     TRY(checkpoint_load(sft->folder->path, &expected, sft->params, sft->adamw, &tokens_seen, err));
+    if (!(tokens_seen >= 0.0 && tokens_seen <= NUM_TOKENS_MAX)) {
+        return err_set(err, ERR_DATA, "the checkpoint of step %" PRId64 " has num_tokens %g", step,
+                       tokens_seen);
+    }
     sft->tokens_seen = (int64_t)tokens_seen;
     log_info(sft->run->log, "sft", "resumed after step %" PRId64, step);
     *out_steps_done = step;

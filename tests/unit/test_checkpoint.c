@@ -132,6 +132,28 @@ static void test_load__names_what_differs(void **state) {
     training_close(&t);
 }
 
+static void test_load__refuses_a_file_that_changed(void **state) {
+    static const char *const names[] = {"checkpoint-3/params.safetensors",
+                                        "checkpoint-3/optimizer.safetensors"};
+    struct scratch *scratch = *state;
+    struct error err = ERROR_INIT;
+    struct training t = training_open();
+    const struct checkpoint_state three = state_at(3);
+    double numbers[2];
+    for (size_t i = 0; i < 2; i++) {
+        assert_ok(checkpoint_save(scratch->folder, &three, t.params, t.adamw, &err), &err);
+        FILE *f = fopen(scratch_path(scratch, names[i]), "r+b");
+        assert_non_null(f);
+        assert_int_equal(fseek(f, -1, SEEK_END), 0); /* still a number, but another one */
+        assert_int_equal(fputc(0x41, f), 0x41);
+        assert_int_equal(fclose(f), 0);
+        assert_fails(checkpoint_load(scratch->folder, &three, t.params, t.adamw, numbers, &err),
+                     ERR_DATA, "' is not as it was saved: remove its folder", &err);
+        assert_non_null(strstr(err.msg, names[i]));
+    }
+    training_close(&t);
+}
+
 static void test_keep_newest__removes_old_and_unfinished_ones(void **state) {
     struct scratch *scratch = *state;
     struct error err = ERROR_INIT;
@@ -193,6 +215,7 @@ int main(void) {
         SCRATCH_TEST(test_save__is_whole_or_absent_after_a_kill),
         SCRATCH_TEST(test_load__goes_on_with_the_same_bits),
         SCRATCH_TEST(test_load__names_what_differs),
+        SCRATCH_TEST(test_load__refuses_a_file_that_changed),
         SCRATCH_TEST(test_keep_newest__removes_old_and_unfinished_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
