@@ -302,6 +302,9 @@ static enum err_code read_rope(const struct json *doc, struct model_config *conf
     TRY(refuse_partial_rotary(doc, root, err));
     TRY(read_number(doc, root, "rope_theta", &config->rope.theta, err));
     const struct json_node *parameters = find_stated(doc, root, "rope_scaling");
+    if (parameters) {
+        TRY(json_as_object(doc, parameters, &parameters, err));
+    }
     if (!parameters || json_count(doc, parameters) == 0) {
         parameters = find_stated(doc, root, "rope_parameters");
     }

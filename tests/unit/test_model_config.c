@@ -187,6 +187,7 @@ static void test_from_json__other_computations_are_refused_by_name(void **state)
          "rope type 'dynamic'"},
         {"{\"model_type\": \"qwen3\", \"rope_parameters\": {\"rope_type\": \"yarn\"}}", "'yarn'"},
         {"{\"model_type\": \"llama\", \"rope_scaling\": {\"type\": \"linear\"}}", "factor"},
+        {"{\"model_type\": \"llama\", \"rope_scaling\": \"linear\"}", "expected object"},
         {"{\"model_type\": \"llama\", \"partial_rotary_factor\": 0.5}", "partial_rotary_factor"},
         {"{\"model_type\": \"mistral\"}", "4096 tokens (the default of sliding_window)"},
         {"{\"model_type\": \"mistral\", \"sliding_window\": 1024}", "1024 tokens is shorter"},
