@@ -485,7 +485,7 @@ enum err_code sft_run(struct run *run, const struct command_args *args, struct e
     if (!config->output[0] && !dry_run) {
         return err_set(err, ERR_USAGE, "where to? give --output FOLDER, or --dry-run");
     }
-    int64_t context = 0;
+    struct sft_base base;
     struct tt_device device;
     TRY(lm_run_open(run, &device, err));
     SCOPED(tokenizer) struct tokenizer *tokenizer = NULL;
@@ -493,9 +493,10 @@ enum err_code sft_run(struct run *run, const struct command_args *args, struct e
     SCOPED(model) struct model *model = NULL;
     SCOPED(sft) struct sft sft = {.batch = PACKED_BATCH_INIT};
     TRY(sft_model_open_tokenizer(config, &tokenizer, err));
-    TRY(sft_model_context(config, &context, err));
-    TRY(sft_data_read(run, &config->data, tokenizer, context, &data, err));
-    TRY(sft_model_open(run, config, device, tokenizer, &model, &sft.base_hash, err));
+    TRY(sft_model_look(config, &base, err));
+    TRY(sft_data_read(run, &config->data, tokenizer, base.context, &data, err));
+    TRY(sft_model_open(run, config, device, tokenizer, &model, err));
+    sft.base_hash = base.hash;
     TRY(prepare(run, &data, model, &sft, err));
     if (dry_run) {
         return show_plan(&sft, err);

@@ -26,18 +26,40 @@ enum err_code sft_model_open_tokenizer(const struct sft_config *config, struct t
     return model_tokenizer_open(config->model, out, err);
 }
 
-enum err_code sft_model_context(const struct sft_config *config, int64_t *out_tokens,
-                                struct error *err) {
-    struct model_config preset;
-    SCOPED(weight_source) struct weight_source *source = NULL;
-    if (model_preset_of(config->model)) {
-        TRY(model_config_from_preset(model_preset_of(config->model), &preset, err));
-        *out_tokens = preset.context;
-        return ERR_OK;
+/* --- a look at the model ------------------------------------------------------------------------
+ */
+
+static enum err_code hash_base(const struct model_config *model, const struct weight_source *frozen,
+                               struct hash_digest *out, struct error *err) {
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(MIB);
+    struct json_writer w = JSON_WRITER_INIT(&text, JSON_COMPACT);
+    struct hash_state state;
+    model_config_write_json(model, "", &w);
+    TRY(json_writer_finish(&w, err));
+    TRY(hash_init(&state, err));
+    hash_update(&state, text.bytes, text.length);
+    if (frozen) {
+        weight_source_hash(frozen, &state);
     }
-    TRY(weight_source_open(config->model, &source, err));
-    *out_tokens = weight_source_config(source)->context;
+    *out = hash_final(&state);
     return ERR_OK;
+}
+
+enum err_code sft_model_look(const struct sft_config *config, struct sft_base *out_base,
+                             struct error *err) {
+    const char *name = model_preset_of(config->model);
+    struct model_config preset;
+    const struct model_config *model = &preset;
+    SCOPED(weight_source) struct weight_source *source = NULL;
+    if (name) {
+        TRY(model_config_from_preset(name, &preset, err));
+    } else {
+        TRY(weight_source_open(config->model, &source, err));
+        model = weight_source_config(source);
+    }
+    out_base->context = model->context;
+    /* A preset's weights follow from its configuration and the run's. */
+    return hash_base(model, config->train == SFT_TRAIN_LORA ? source : NULL, &out_base->hash, err);
 }
 
 /* --- adapters -----------------------------------------------------------------------------------
@@ -99,26 +121,9 @@ static enum err_code compute_dtype(const struct run *run, struct tt_device devic
     return ERR_OK;
 }
 
-/* The random weights of a preset follow from its configuration and from the run's: no source. */
-static enum err_code hash_base(const struct model_config *model, const struct weight_source *frozen,
-                               struct hash_digest *out, struct error *err) {
-    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(MIB);
-    struct json_writer w = JSON_WRITER_INIT(&text, JSON_COMPACT);
-    struct hash_state state;
-    model_config_write_json(model, "", &w);
-    TRY(json_writer_finish(&w, err));
-    TRY(hash_init(&state, err));
-    hash_update(&state, text.bytes, text.length);
-    if (frozen) {
-        weight_source_hash(frozen, &state);
-    }
-    *out = hash_final(&state);
-    return ERR_OK;
-}
-
 static enum err_code open_preset(const struct sft_config *config, struct model_options *options,
                                  const struct tokenizer *tokenizer, struct model **out,
-                                 struct hash_digest *out_hash, struct error *err) {
+                                 struct error *err) {
     struct model_config model;
     TRY(model_config_from_preset(model_preset_of(config->model), &model, err));
     model.vocab = tokenizer_count(tokenizer);
@@ -127,13 +132,12 @@ static enum err_code open_preset(const struct sft_config *config, struct model_o
     model.eos_count = tokenizer_eos(tokenizer) >= 0 ? 1 : 0;
     model.eos[0] = tokenizer_eos(tokenizer);
     TRY(lora_of(config, &model, &options->lora, err));
-    TRY(hash_base(&model, NULL, out_hash, err));
     return model_new_random(&model, options, out, err);
 }
 
 enum err_code sft_model_open(struct run *run, const struct sft_config *config,
                              struct tt_device device, const struct tokenizer *tokenizer,
-                             struct model **out, struct hash_digest *out_hash, struct error *err) {
+                             struct model **out, struct error *err) {
     struct model_options options = {
         .device = device,
         .training = config->train == SFT_TRAIN_LORA ? MODEL_TRAIN_LORA : MODEL_TRAIN_ALL,
@@ -142,13 +146,11 @@ enum err_code sft_model_open(struct run *run, const struct sft_config *config,
     };
     TRY(compute_dtype(run, device, &options.compute, err));
     if (model_preset_of(config->model)) {
-        return open_preset(config, &options, tokenizer, out, out_hash, err);
+        return open_preset(config, &options, tokenizer, out, err);
     }
     SCOPED(weight_source) struct weight_source *source = NULL;
     TRY(weight_source_open(config->model, &source, err));
     TRY(model_tokenizer_check(tokenizer, weight_source_config(source), err));
     TRY(lora_of(config, weight_source_config(source), &options.lora, err));
-    const bool freezes = config->train == SFT_TRAIN_LORA;
-    TRY(hash_base(weight_source_config(source), freezes ? source : NULL, out_hash, err));
     return model_new(source, &options, out, err);
 }

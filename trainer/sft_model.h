@@ -15,18 +15,22 @@
 ERR_NODISCARD enum err_code sft_model_open_tokenizer(const struct sft_config *config,
                                                      struct tokenizer **out, struct error *err);
 
-/* Tokens that the model takes, from its configuration alone. */
-ERR_NODISCARD enum err_code sft_model_context(const struct sft_config *config, int64_t *out_tokens,
-                                              struct error *err);
+/* What is known of the model before its weights are loaded. */
+struct sft_base {
+    int64_t context; /* tokens that it takes */
+    /* Of what a checkpoint of the run does not hold: the model's configuration, and with
+     * train = lora its weights, which must not change before the run is resumed. */
+    struct hash_digest hash;
+};
+ERR_NODISCARD enum err_code sft_model_look(const struct sft_config *config,
+                                           struct sft_base *out_base, struct error *err);
 
 /* Weights as they are, or random ones of a preset, whose vocabulary becomes the tokenizer's.
- *   out_hash  of what a checkpoint of the run does not hold: the model's configuration, and with
- *             train = lora its weights, which must not change before the run is resumed
  *   fails    ERR_CONFIG for adapters' targets that are no weights; ERR_DATA when the tokenizer has
  *            more tokens than the model; what opening fails with */
 ERR_NODISCARD enum err_code sft_model_open(struct run *run, const struct sft_config *config,
                                            struct tt_device device,
                                            const struct tokenizer *tokenizer, struct model **out,
-                                           struct hash_digest *out_hash, struct error *err);
+                                           struct error *err);
 
 #endif
