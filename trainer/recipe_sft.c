@@ -460,15 +460,28 @@ static enum err_code save_model(struct sft *sft, const char *folder,
     return ERR_OK;
 }
 
+/* Whether it holds what this run saves; a folder of the final name is whole. */
+static enum err_code is_saved(const struct sft *sft, const char *folder, bool *out_is_saved,
+                              struct error *err) {
+    SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
+    const bool adapters = sft->config->train == SFT_TRAIN_LORA;
+    TRY(folder_path(folder, adapters ? "adapter_config.json" : "config.json", &path, err));
+    *out_is_saved = file_exists(strbuf_text(&path));
+    return ERR_OK;
+}
+
 static enum err_code train_in_folder(struct sft *sft, struct run_folder *folder, bool resume,
                                      const struct tokenizer *tokenizer, struct error *err) {
     int64_t steps_done = 0;
     SCOPED(strbuf) struct strbuf final = STRBUF_INIT(PATH_MAX);
     TRY(folder_path(folder->path, "final", &final, err));
-    if (file_exists(strbuf_text(&final))) {
+    bool finished = false;
+    TRY(is_saved(sft, strbuf_text(&final), &finished, err));
+    if (finished) {
         log_info(sft->run->log, "sft", "the run is finished: '%s'", strbuf_text(&final));
         return ERR_OK;
     }
+    TRY(folder_check_free(strbuf_text(&final), err)); /* now, not behind all the work */
     sft->folder = folder;
     TRY(take_up(sft, resume, &steps_done, err));
     TRY(run_folder_metrics(folder, "metrics.jsonl", steps_done + 1, &sft->metrics, err));

@@ -2,6 +2,7 @@
  * resumed, adapted, asked. */
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/scoped.h"
@@ -270,6 +271,12 @@ static void test_sft__resume_refuses_another_run(void **state) {
     program_check_refused(&p->r, 2, "' holds a run: go on with it by --resume");
     SFT(p, "b", "--resume", "-s", "epochs=2");
     program_check_refused(&p->r, 2, "another configuration, there \"epochs\": 1: resume it with");
+    struct error err = ERROR_INIT;
+    assert_ok(file_make_folders(scratch_path(p->scratch, "b/final"), &err), &err);
+    scratch_write(p->scratch, "b/final/notes.txt", "no model");
+    SFT(p, "b", "--resume");
+    program_check_refused(&p->r, 2, "final' is there and not empty");
+    assert_ok(folder_remove(scratch_path(p->scratch, "b/final"), &err), &err);
     SFT(p, "c", "--resume");
     program_check_refused(&p->r, 2, "' holds no run to resume");
     assert_false(file_exists(scratch_path(p->scratch, "c")));
