@@ -129,7 +129,8 @@ ERR_NODISCARD enum err_code tt_device_measure(struct tt_device device,
                                               struct tt_device_rates *out_rates,
                                               struct error *err) TT_NOEXCEPT;
 
-/* The dtype in which this device multiplies matrices fastest, f32 or bf16, by those rates. */
+/* The dtype in which this device multiplies matrices fastest, f32 or bf16: of a CPU bf16 where it
+ * has instructions for it, always the same answer; of a GPU by those rates. */
 ERR_NODISCARD enum err_code tt_device_matmul_dtype(struct tt_device device,
                                                    enum tt_dtype *out_dtype,
                                                    struct error *err) TT_NOEXCEPT;

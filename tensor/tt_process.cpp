@@ -4,6 +4,7 @@
  * and flags, and a loaded shared library. They hold no tensors, so nothing is destroyed at exit.
  */
 #include "tensor/tt_process.hpp"
+#include "tensor/tt_product.hpp"
 
 #include "tensor/tt_internal.hpp"
 
@@ -279,6 +280,10 @@ enum err_code tt_device_measure(struct tt_device device, struct tt_device_rates 
 
 enum err_code tt_device_matmul_dtype(struct tt_device device, enum tt_dtype *out_dtype,
                                      struct error *err) noexcept {
+    if (device.kind == TT_CPU) {
+        *out_dtype = product_has_bf16() ? TT_BF16 : TT_F32;
+        return ERR_OK;
+    }
     struct tt_device_rates rates = {};
     TRY(tt_device_measure(device, &rates, err));
     *out_dtype = rates.bf16_gflops > rates.f32_gflops ? TT_BF16 : TT_F32;
