@@ -64,6 +64,8 @@ static enum err_code write_state(const struct checkpoint_state *state,
     json_put_string(&w, "build", state->build);
     json_put_i64(&w, "threads", state->threads);
     json_put_string(&w, "device", state->device);
+    json_put_string(&w, "processor", state->processor);
+    json_put_string(&w, "compute", state->compute);
     json_put_object_begin(&w, "numbers");
     for (int64_t i = 0; i < state->numbers_count; i++) {
         json_put_f64(&w, state->numbers[i].name, state->numbers[i].value);
@@ -96,13 +98,26 @@ static enum err_code fill(void *context, const char *folder, struct error *err) 
     return write_state(saving->state, digests, strbuf_text(&path), err);
 }
 
+/* Removes a checkpoint so that a kill leaves it whole, or under no checkpoint's name. */
+static enum err_code discard(const char *folder, struct error *err) {
+    SCOPED(strbuf) struct strbuf unfinished = STRBUF_INIT(PATH_MAX);
+    if (!file_exists(folder)) {
+        return ERR_OK;
+    }
+    strbuf_addf(&unfinished, "%s" UNFINISHED, folder);
+    TRY(strbuf_check(&unfinished, "path of a checkpoint", err));
+    TRY(folder_remove(strbuf_text(&unfinished), err));
+    TRY(file_rename(folder, strbuf_text(&unfinished), err));
+    return folder_remove(strbuf_text(&unfinished), err);
+}
+
 enum err_code checkpoint_save(const char *run_folder, const struct checkpoint_state *state,
                               const struct tt_params *params, const struct tt_adamw *adamw,
                               struct error *err) {
     struct saving saving = {.state = state, .params = params, .adamw = adamw};
     SCOPED(strbuf) struct strbuf folder = STRBUF_INIT(PATH_MAX);
     TRY(folder_of(run_folder, state->step, &folder, err));
-    TRY(folder_remove(strbuf_text(&folder), err)); /* of a run resumed from before it */
+    TRY(discard(strbuf_text(&folder), err)); /* of a run resumed from before it */
     return folder_write_whole(strbuf_text(&folder), fill, &saving, err);
 }
 
@@ -153,7 +168,7 @@ enum err_code checkpoint_keep_newest(const char *run_folder, int64_t count, stru
         if (is_old || is_unfinished(names.items[i])) {
             SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
             TRY(folder_path(run_folder, names.items[i], &path, err));
-            TRY(folder_remove(strbuf_text(&path), err));
+            TRY(is_old ? discard(strbuf_text(&path), err) : folder_remove(strbuf_text(&path), err));
         }
     }
     return ERR_OK;
@@ -186,6 +201,8 @@ static enum err_code check_state(const struct json *doc, const struct checkpoint
     TRY(expect_text(doc, "model_sha256", model, path, err));
     TRY(expect_text(doc, "build", expected->build, path, err));
     TRY(expect_text(doc, "device", expected->device, path, err));
+    TRY(expect_text(doc, "processor", expected->processor, path, err));
+    TRY(expect_text(doc, "compute", expected->compute, path, err));
     int64_t threads = 0;
     int64_t step = 0;
     TRY(json_get_i64(doc, json_root(doc), "threads", &threads, err));

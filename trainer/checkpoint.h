@@ -1,6 +1,6 @@
 /* checkpoint.h - what a training run needs to go on bit for bit after kill -9.
  *
- * Use:      struct checkpoint_state state = {.step = 200, .config_hash = hash, ...};
+ * Use:      struct checkpoint_state state = {.step = 200, .config = hash, ...};
  *           TRY(checkpoint_save("runs/7", &state, params, adamw, err));
  *           TRY(checkpoint_keep_newest("runs/7", 2, err));
  *
@@ -11,9 +11,9 @@
  *           optimizer.safetensors (AdamW's moments and step count) and state.json. It is written as
  *           "checkpoint-200.tmp" and renamed when whole, so a folder of the final name is whole.
  * Frozen:   parameters that are not trained come from the base model again and are not saved.
- * Refused:  a checkpoint of another configuration, data, base model, build, thread count or
- *           device, naming what differs: the run would not continue with the same bits. Likewise
- *           one whose files are not as they were saved, by the SHA-256 in state.json.
+ * Refused:  a checkpoint of another configuration, data, base model, build, thread count,
+ *           device, instruction set or dtype, naming what differs: the run would not continue with
+ * the same bits. Likewise one whose files are not as they were saved, by the SHA-256 in state.json.
  * Threads:  no state.
  */
 #ifndef TRAINER_CHECKPOINT_H
@@ -42,6 +42,8 @@ struct checkpoint_state {
     char build[64];
     int64_t threads;
     char device[CHECKPOINT_DEVICE_BYTES];
+    char processor[64];  /* the instruction sets that libtorch and our kernels use */
+    const char *compute; /* dtype of matrix products */
     struct checkpoint_number numbers[CHECKPOINT_NUMBERS_MAX];
     int64_t numbers_count;
 };

@@ -16,6 +16,7 @@
 #include "data/tokenizer.h"
 #include "policy/model.h"
 #include "policy/model_save.h"
+#include "tensor/kernels/kernel_cpu.h"
 #include "trainer/checkpoint.h"
 #include "trainer/lm_functions.h"
 #include "trainer/lm_run.h"
@@ -204,11 +205,14 @@ static struct checkpoint_state state_of(const struct sft *sft, int64_t steps_don
         .data = sft->data_hash,
         .model = sft->base_hash,
         .threads = tt_threads(),
+        .compute = tt_dtype_name(model_options_of(sft->model).compute),
         .numbers = {{"num_tokens", (double)sft->tokens_seen}},
         .numbers_count = 1,
     };
     (void)snprintf(state.build, sizeof state.build, "%s", version_build_id());
     (void)snprintf(state.device, sizeof state.device, "%s", sft->run->settings->device);
+    (void)snprintf(state.processor, sizeof state.processor, "%s, %s",
+                   tt_library_describe().cpu_capability, kernel_isa_name(kernel_isa_best()));
     return state;
 }
 
@@ -281,7 +285,9 @@ static enum err_code train(struct sft *sft, int64_t steps_done, struct error *er
         TRY(train_step(sft, step, err));
         progress_update(&progress, step + 1);
         if (interrupt_requested() && step + 1 < total) {
-            TRY(save_checkpoint(sft, step + 1, err));
+            if (!every(step + 1, sft->config->checkpoint_every, total)) { /* else it is saved */
+                TRY(save_checkpoint(sft, step + 1, err));
+            }
             return err_set(err, ERR_INTERRUPTED,
                            "stopped after step %" PRId64 " of %" PRId64 "; go on with --resume",
                            step + 1, total);

@@ -1,8 +1,9 @@
 /* sft_loss.h - the loss of supervised fine-tuning on one micro-batch.
  *
  * Maths:    L = -(1 / T) sum over targets of log p(target | what precedes it), with T the targets
- * of the whole optimiser step: so the gradients of its micro-batches add up to that of one batch,
- * however it is cut. Threads:  no state.
+ *           of the whole optimiser step: so the gradients of its micro-batches add up to that of
+ *           one batch, however it is cut.
+ * Threads:  no state.
  */
 #ifndef TRAINER_SFT_LOSS_H
 #define TRAINER_SFT_LOSS_H
@@ -21,8 +22,7 @@ struct sft_sums {
     int64_t sequences;
 };
 
-/* Adds the sums of a batch; in a scope opened with TT_GRAD also the gradients of L to the model's
- * parameters.
+/* Adds the sums of a batch; with TT_GRAD also the gradients of L to the model's parameters.
  *   step_targets  T, at least the batch's own
  */
 ERR_NODISCARD enum err_code sft_loss_add(struct model *model, const struct packed_batch *batch,

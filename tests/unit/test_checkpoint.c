@@ -62,6 +62,8 @@ static struct checkpoint_state state_at(int64_t step) {
         .threads = 2,
         .build = "0.1.0 test",
         .device = "cpu",
+        .processor = "AVX512, avx512",
+        .compute = "f32",
         .numbers = {{"num_tokens", 1000.0 * (double)step}, {"best", 0.1}},
         .numbers_count = 2,
     };
@@ -129,6 +131,14 @@ static void test_load__names_what_differs(void **state) {
     (void)snprintf(other.build, sizeof other.build, "0.2.0");
     assert_fails(checkpoint_load(scratch->folder, &other, t.params, t.adamw, numbers, &err),
                  ERR_CONFIG, "has build '0.1.0 test', this run '0.2.0'", &err);
+    other = good;
+    other.compute = "bf16";
+    assert_fails(checkpoint_load(scratch->folder, &other, t.params, t.adamw, numbers, &err),
+                 ERR_CONFIG, "has compute 'f32', this run 'bf16'", &err);
+    other = good;
+    (void)snprintf(other.processor, sizeof other.processor, "AVX2, avx2");
+    assert_fails(checkpoint_load(scratch->folder, &other, t.params, t.adamw, numbers, &err),
+                 ERR_CONFIG, "has processor 'AVX512, avx512', this run 'AVX2, avx2'", &err);
     training_close(&t);
 }
 
