@@ -263,12 +263,12 @@ static void add_row(struct decoder *d, struct decoder_batch *batch, int32_t toke
 /* Adds the last row to the run going on, or begins one. */
 static void extend_run(struct decoder *d, struct decoder_batch *batch, bool is_new,
                        int64_t shared_pages) {
-    struct kernel_attention_run *run = &d->runs[batch->run_count - 1];
-    if (is_new || run->rows == RUN_ROWS_MAX) {
+    if (is_new || d->runs[batch->run_count - 1].rows == RUN_ROWS_MAX) {
         d->runs[batch->run_count++] =
             (struct kernel_attention_run){batch->rows - 1, 1, shared_pages};
         return;
     }
+    struct kernel_attention_run *run = &d->runs[batch->run_count - 1];
     run->rows++;
     run->shared_pages = shared_pages;
 }

@@ -23,8 +23,7 @@ bool lora_adapter_is_in(const char *folder) {
            file_exists(strbuf_text(&path));
 }
 
-/* --- modules -----------------------------------------------------------------------------------
- */
+/* --- modules ---------------------------------------------------------------------------------- */
 
 void lora_module_name(const struct model_config *config, enum model_role role, int64_t layer,
                       char out[MODEL_PUBLISHED_BYTES]) {
@@ -48,8 +47,7 @@ int64_t lora_part(const struct model_config *config, enum model_role role) {
     return joined ? entry->part : -1;
 }
 
-/* --- reading: the configuration ----------------------------------------------------------------
- */
+/* --- reading: the configuration --------------------------------------------------------------- */
 
 struct peft {
     const struct json *doc;
@@ -207,9 +205,9 @@ static enum err_code find_member(const struct peft *peft, const struct json_node
     return ERR_OK;
 }
 
-/* What the update of this module is scaled by. */
-static enum err_code module_scale(const struct peft *peft, const char *module, double *out,
-                                  struct error *err) {
+/* What the update of this module is scaled by, whose matrices have rank `stored_rank`. */
+static enum err_code module_scale(const struct peft *peft, const char *module, int64_t stored_rank,
+                                  double *out, struct error *err) {
     struct lora_config lora = {
         .rank = peft->rank, .alpha = peft->alpha, .rank_scaled = peft->rank_scaled};
     const struct json_node *member = NULL;
@@ -225,12 +223,16 @@ static enum err_code module_scale(const struct peft *peft, const char *module, d
         return json_refuse(peft->doc, peft->root, err, "rank %" PRId64 " is not positive",
                            lora.rank);
     }
+    if (lora.rank != stored_rank) {
+        return json_refuse(peft->doc, peft->root, err,
+                           "%s has rank %" PRId64 " here, and %" PRId64 " in " LORA_MODEL_NAME,
+                           module, lora.rank, stored_rank);
+    }
     *out = lora_scale_of(&lora);
     return ERR_OK;
 }
 
-/* --- reading: the tensors ----------------------------------------------------------------------
- */
+/* --- reading: the tensors --------------------------------------------------------------------- */
 
 struct stored_pair {
     const struct safetensors_tensor *a, *b; /* both NULL: not adapted */
@@ -389,7 +391,7 @@ static enum err_code read_pairs(const struct peft *peft, const struct safetensor
             char module[MODEL_PUBLISHED_BYTES];
             double own_scale = 0.0;
             lora_module_name(&adapter->model, role, layer, module);
-            TRY(module_scale(peft, module, &own_scale, err));
+            TRY(module_scale(peft, module, stored.a->shape[0], &own_scale, err));
             TRY(check_values(stored.a, err));
             TRY(check_values(stored.b, err));
             const struct lora_pair pair = lora_adapter_pair(adapter, role, layer);

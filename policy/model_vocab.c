@@ -48,6 +48,10 @@ static char *with_blocks(struct arena *arena, const char *bytes, size_t count) {
 enum err_code model_vocab_add(struct model_vocab *vocab, const char *bytes, size_t count,
                               bool spaces_are_blocks, struct error *err) {
     const int64_t id = vocab->spec.token_count;
+    if (count > MODEL_VOCAB_TOKEN_BYTES) {
+        return err_set(err, ERR_DATA, "token %" PRId64 " has %zu bytes, limit %d", id, count,
+                       MODEL_VOCAB_TOKEN_BYTES);
+    }
     if (memchr(bytes, 0, count) || utf8_find_invalid(bytes, count) < count) {
         char excerpt[UTF8_EXCERPT_BYTES];
         return err_set(err, ERR_DATA, "token %" PRId64 " '%s' is not UTF-8 without NUL", id,

@@ -32,7 +32,8 @@ struct model_vocab {
     int32_t *by_text;    /* ids in the order of their texts */
 };
 
-#define MODEL_VOCAB_BYTES_MAX ((size_t)1 << 30)
+#define MODEL_VOCAB_BYTES_MAX   ((size_t)1 << 30)
+#define MODEL_VOCAB_TOKEN_BYTES 4096 /* merges of a token are looked for at every cut */
 #define MODEL_VOCAB_INIT \
     { .arena = ARENA_INIT(MODEL_VOCAB_BYTES_MAX), .spec = TOKENIZER_SPEC_INIT }
 

@@ -55,8 +55,7 @@ struct generator {
     struct writing *answered; /* whose answer was handed out last */
 };
 
-/* --- opening ------------------------------------------------------------------------------------
- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static enum err_code read_weights(void *context, const struct model_tensor *tensor,
                                   float *out_values, struct error *err) {
@@ -177,8 +176,7 @@ void generator_close(struct generator *generator) {
     mem_free(generator);
 }
 
-/* --- text as it comes ----------------------------------------------------------------------------
- */
+/* --- text as it comes ------------------------------------------------------------------------- */
 
 /* Not strstr: a model can say the byte 0. */
 static const char *find_stop(const char *from, const char *end, const char *stop) {
@@ -267,8 +265,7 @@ static bool take_token(void *context, const struct decoder_token *token) {
     return !give_out(generator, writing, writing->stopped) || writing->stopped;
 }
 
-/* --- prompts
- * -------------------------------------------------------------------------------------- */
+/* --- prompts ---------------------------------------------------------------------------------- */
 
 /* Ids into generator->tokens. */
 static enum err_code encode(struct generator *generator, const struct generator_prompt *prompt,
@@ -368,8 +365,7 @@ enum err_code generator_submit(struct generator *generator, const struct generat
     return decoder_submit(generator->decoder, &request, err);
 }
 
-/* --- answers
- * -------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static enum err_code answer_of(struct generator *generator, const struct decoder_sample *sample,
                                struct generator_answer *out, struct error *err) {
@@ -384,8 +380,10 @@ static enum err_code answer_of(struct generator *generator, const struct decoder
         return err->code;
     }
     if (!writing->stopped) {
+        const size_t from = writing->text.length;
         TRY(token_stream_finish(&writing->stream, &writing->text, err));
         TRY(strbuf_check(&writing->text, "answer", err));
+        writing->stopped = cut_at_stop(generator, writing, from);
     }
     (void)give_out(generator, writing, true);
     *out = (struct generator_answer){
@@ -395,7 +393,7 @@ static enum err_code answer_of(struct generator *generator, const struct decoder
         .bytes = writing->text.length,
         .prompt_tokens = request->prompt_tokens,
         .tokens = sample->count,
-        .finish = sample->finish,
+        .finish = writing->stopped ? DECODER_FINISH_STOP_TEXT : sample->finish,
     };
     for (int64_t i = 0; i < sample->count; i++) {
         out->logp_nats += sample->logp_nats[i];

@@ -26,8 +26,7 @@ enum err_code sft_model_open_tokenizer(const struct sft_config *config, struct t
     return model_tokenizer_open(config->model, out, err);
 }
 
-/* --- a look at the model ------------------------------------------------------------------------
- */
+/* --- a look at the model ---------------------------------------------------------------------- */
 
 static enum err_code hash_base(const struct model_config *model, const struct weight_source *frozen,
                                struct hash_digest *out, struct error *err) {
@@ -62,8 +61,7 @@ enum err_code sft_model_look(const struct sft_config *config, struct sft_base *o
     return hash_base(model, config->train == SFT_TRAIN_LORA ? source : NULL, &out_base->hash, err);
 }
 
-/* --- adapters -----------------------------------------------------------------------------------
- */
+/* --- adapters --------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -100,8 +98,7 @@ static enum err_code lora_of(const struct sft_config *config, const struct model
     return ERR_OK;
 }
 
-/* --- the model ----------------------------------------------------------------------------------
- */
+/* --- the model -------------------------------------------------------------------------------- */
 
 static enum err_code compute_dtype(const struct run *run, struct tt_device device,
                                    enum tt_dtype *out, struct error *err) {
@@ -126,12 +123,19 @@ static enum err_code open_preset(const struct sft_config *config, struct model_o
                                  struct error *err) {
     struct model_config model;
     TRY(model_config_from_preset(model_preset_of(config->model), &model, err));
+    TRY(lora_of(config, &model, &options->lora, err));
+    if (options->training == MODEL_TRAIN_LORA) {
+        return err_set(
+            err, ERR_USAGE,
+            "train=lora saves adapters only, and nobody would have the random weights of "
+            "'%s' that they belong to: use train=all",
+            config->model);
+    }
     model.vocab = tokenizer_count(tokenizer);
     model.bos = tokenizer_bos(tokenizer);
     model.pad = tokenizer_pad(tokenizer);
     model.eos_count = tokenizer_eos(tokenizer) >= 0 ? 1 : 0;
     model.eos[0] = tokenizer_eos(tokenizer);
-    TRY(lora_of(config, &model, &options->lora, err));
     return model_new_random(&model, options, out, err);
 }
 

@@ -419,6 +419,8 @@ static void test_sft__refuses_and_makes_nothing(void **state) {
     program_check_refused(&p->r, 2, "no chat template 'chatmm'");
     SFT(p, "a", "-s", "train=lora", "-s", "lora.targets=q,w");
     program_check_refused(&p->r, 2, "lora.targets: 'w' is not one of q, k, v, out, gate, up, down");
+    SFT(p, "a", "-s", "train=lora");
+    program_check_refused(&p->r, 2, "nobody would have the random weights of 'preset:tiny'");
     SFT(p, "a", "-s", "tokenizer=");
     program_check_refused(&p->r, 2, "'preset:tiny' has no tokenizer");
     SFT(p, "a", "-m", "preset:tyni");

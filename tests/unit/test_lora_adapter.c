@@ -239,6 +239,7 @@ static void test_read__refuses_what_it_would_get_wrong(void **state) {
         {"{\"peft_type\": \"LORA\", \"r\": 4, \"lora_alpha\": 8, \"rank_pattern\": {\"q.*\": 2}}",
          "a pattern that is no plain name"},
         {"{\"peft_type\": \"LORA\", \"lora_alpha\": 8}", "missing key 'r'"},
+        {"{\"peft_type\": \"LORA\", \"r\": 16, \"lora_alpha\": 8}", "has rank 16 here, and "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         scratch_write(scratch, "a/adapter_config.json", cases[i].config);

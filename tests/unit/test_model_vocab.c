@@ -125,6 +125,18 @@ static void assert_vocab_refused(const char *part) {
     assert_fails(read_image(&vocab, &err), ERR_DATA, part, &err);
 }
 
+/* A token of n characters is looked at in n cuts of n characters. */
+static void test_gguf__refuses_a_token_as_long_as_a_text(void **state) {
+    (void)state;
+    static char text[MODEL_VOCAB_TOKEN_BYTES + 2];
+    memset(text, 'a', sizeof text - 1);
+    const char *const tokens[] = {"a", text};
+    gguf_image_header(&image, 3, 0, 2);
+    add_text("tokenizer.ggml.model", "gpt2");
+    add_texts("tokenizer.ggml.tokens", tokens, 2);
+    assert_vocab_refused("token 1 has 4097 bytes, limit 4096");
+}
+
 static void build_byte_level(const char *pre, const char *merge) {
     static const char *const tokens[] = {"a", "b", "ab"};
     gguf_image_header(&image, 3, 0, pre ? 4 : 3);
@@ -240,6 +252,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gguf__byte_level_by_its_pre_tokenizer),
         cmocka_unit_test(test_gguf__merges_follow_from_scores),
+        cmocka_unit_test(test_gguf__refuses_a_token_as_long_as_a_text),
         cmocka_unit_test(test_gguf__what_is_not_known_is_refused_by_name),
         cmocka_unit_test(test_llama2c__blanks_become_blocks),
         cmocka_unit_test(test_llama2c__damaged_files_are_refused),
