@@ -13,6 +13,7 @@
  * Source:   arXiv 2205.14135.
  */
 #include "tensor/tt_internal.hpp"
+#include "tensor/tt_node.hpp"
 #include "tensor/tt_product.hpp"
 
 #include "tensor/kernels/kernel_attention_rows.h"
@@ -21,7 +22,6 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <cstring>
 #include <vector>
@@ -29,9 +29,6 @@
 using namespace tt;
 
 namespace {
-
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
 
 constexpr int64_t BLOCK = ROW_TILE; /* queries at a time */
 
@@ -338,7 +335,7 @@ class attention_function : public torch::autograd::Function<attention_function> 
     }
 
     static variable_list backward(AutogradContext *ctx, variable_list incoming) {
-        TORCH_CHECK(!at::GradMode::is_enabled(), "attention_packed: it has no second derivative");
+        refuse_second_derivative("attention_packed");
         const variable_list saved = ctx->get_saved_variables();
         const std::vector<int64_t> starts = ctx->saved_data["starts"].toIntVector();
         const attention_call call = {prepared(saved[0]), prepared(saved[1]), prepared(saved[2]),
@@ -404,6 +401,7 @@ at::Tensor attend_packed(const at::Tensor &q, const at::Tensor &k, const at::Ten
                 "q, k and v have three dimensions, and k and v one shape");
     TORCH_CHECK(q.size(0) == k.size(0) && q.size(2) == k.size(2),
                 "q and k differ in tokens or head size");
+    TORCH_CHECK(scale > 0.0, "the scale ", scale, " is not positive");
     TORCH_CHECK(k.size(1) > 0 && q.size(1) % k.size(1) == 0, q.size(1),
                 " query heads do not share ", k.size(1), " key heads evenly");
     const std::vector<int64_t> starts = checked_starts(sequences, q.size(0));

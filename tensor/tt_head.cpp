@@ -2,17 +2,19 @@
  * a batch never exist at once. See tt_head_logp in tt_ops.h.
  *
  * CPU:      a block of 256 vocabulary entries is packed once and multiplied by 64 hidden states at
- * a time; kernel_logp reduces the 64 x 256 logits while they are in cache. Threads take segments of
- * 1024 entries, whose sums are then joined in order. Backward needs every logit again, and
- * recomputes them (2 N D V operations more, of 8 N D V in all): keeping them takes N V values, and
- * the gradients that arrive are not known in the forward pass. The vocabulary is walked in spans
- * whose d logits fit SPAN_BYTES: in a span threads first take blocks, for d logits and d weight,
- * then rows, for d hidden. Each element of d weight is thus read and written once a backward, not
- * once a chunk of rows. CUDA:     rows in chunks whose f32 logits fit CHUNK_BYTES; products through
- * ATen. Source:   arXiv 2411.09009 (recomputation by vocabulary blocks), 2410.10989 (chunks of
- * rows).
+ *           a time; kernel_logp reduces the 64 x 256 logits while they are in cache. Threads take
+ *           segments of 1024 entries, whose sums are then joined in order.
+ * Backward: needs every logit again, and recomputes them (2 N D V operations more, of 8 N D V in
+ *           all): keeping them takes N V values, and the gradients that arrive are not known in the
+ *           forward pass. The vocabulary is walked in spans whose d logits fit SPAN_BYTES: in a
+ *           span threads first take blocks, for d logits and d weight, then rows, for d hidden.
+ *           Each element of d weight is thus read and written once a backward, not once a chunk of
+ *           rows.
+ * CUDA:     rows in chunks whose f32 logits fit CHUNK_BYTES; products through ATen.
+ * Source:   arXiv 2411.09009 (recomputation by vocabulary blocks), 2410.10989 (chunks of rows).
  */
 #include "tensor/tt_internal.hpp"
+#include "tensor/tt_node.hpp"
 #include "tensor/tt_process.hpp"
 #include "tensor/tt_product.hpp"
 
@@ -28,7 +30,6 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/zeros.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
 #include <optional>
@@ -55,9 +56,6 @@ struct head_call {
     double scale;
 };
 
-/* Absent arguments: autograd takes no undefined tensors. */
-using optional_tensor = std::optional<at::Tensor>;
-
 /* One row each of what backward needs of forward, and of what arrives; [rows] f32. */
 struct head_results {
     at::Tensor logp, entropy, max, log_sum;
@@ -73,10 +71,6 @@ struct head_sinks {
     at::Tensor weight; /* [V, D] */
     at::Tensor bias;   /* [V] */
 };
-
-float *floats(const at::Tensor &t) {
-    return t.defined() ? t.mutable_data_ptr<float>() : nullptr;
-}
 
 float *floats_from(const at::Tensor &t, int64_t element) {
     return t.defined() ? t.mutable_data_ptr<float>() + element : nullptr;
@@ -394,8 +388,7 @@ void backward_on_cuda(const head_call &call, const head_upstream &upstream,
     }
 }
 
-/* --- both ---------------------------------------------------------------------------------------
- */
+/* --- both ------------------------------------------------------------------------------------- */
 
 int64_t rows_at_once(const head_call &call) {
     if (call.hidden.is_cpu()) {
@@ -472,11 +465,11 @@ head_call prepare(const at::Tensor &hidden, const at::Tensor &weight, const at::
 
 class head_function : public torch::autograd::Function<head_function> {
   public:
-    static torch::autograd::variable_list
+    static variable_list
     /* NOLINTNEXTLINE(readability-function-size): autograd looks for tensors among the arguments */
-    forward(torch::autograd::AutogradContext *ctx, const at::Tensor &hidden,
-            const at::Tensor &weight, const optional_tensor &given_bias,
-            const optional_tensor &given_shadow, const at::Tensor &target, double scale) {
+    forward(AutogradContext *ctx, const at::Tensor &hidden, const at::Tensor &weight,
+            const optional_tensor &given_bias, const optional_tensor &given_shadow,
+            const at::Tensor &target, double scale) {
         const at::Tensor bias = given_bias.value_or(at::Tensor());
         const at::Tensor shadow = given_shadow.value_or(at::Tensor());
         const head_results r = forward_all(prepare(hidden, weight, shadow, bias, target, scale));
@@ -488,10 +481,9 @@ class head_function : public torch::autograd::Function<head_function> {
         return {r.logp, r.entropy, at::add(r.max, r.log_sum), top};
     }
 
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext *ctx,
-                                                   torch::autograd::variable_list grads) {
-        TORCH_CHECK(!at::GradMode::is_enabled(), "head_logp: it has no second derivative");
-        const torch::autograd::variable_list saved = ctx->get_saved_variables();
+    static variable_list backward(AutogradContext *ctx, variable_list grads) {
+        refuse_second_derivative("head_logp");
+        const variable_list saved = ctx->get_saved_variables();
         const at::Tensor &hidden = saved[0];
         const at::Tensor &weight = saved[1];
         const at::Tensor &bias = saved[2];
@@ -535,9 +527,8 @@ class head_function : public torch::autograd::Function<head_function> {
 };
 
 /* In f64, which serves gradient checks, the plain formula. */
-torch::autograd::variable_list plain_formula(const at::Tensor &hidden, const at::Tensor &weight,
-                                             const optional_tensor &bias, const at::Tensor &target,
-                                             double scale) {
+variable_list plain_formula(const at::Tensor &hidden, const at::Tensor &weight,
+                            const optional_tensor &bias, const at::Tensor &target, double scale) {
     const at::Tensor logits = at::mul(at::linear(hidden, weight, bias), scale);
     const at::Tensor logp = at::log_softmax(logits, 1);
     return {logp.gather(1, target.unsqueeze(1)).squeeze(1),
@@ -591,8 +582,8 @@ optional_tensor tensor_or_none(const tt_tensor *a) {
     return a ? optional_tensor(a->t) : std::nullopt;
 }
 
-torch::autograd::variable_list run_head(const at::Tensor &hidden, const tt_head *head,
-                                        const at::Tensor &given_target) {
+variable_list run_head(const at::Tensor &hidden, const tt_head *head,
+                       const at::Tensor &given_target) {
     const at::ScalarType ids = given_target.scalar_type();
     TORCH_CHECK(ids == at::kLong || ids == at::kInt, "target is neither i64 nor i32");
     const at::Tensor target = given_target.to(at::kLong).contiguous();
@@ -610,7 +601,7 @@ torch::autograd::variable_list run_head(const at::Tensor &hidden, const tt_head 
 
 struct tt_head_result tt_head_logp(tt_scope *s, const tt_tensor *hidden, const struct tt_head *head,
                                    const tt_tensor *target) noexcept {
-    torch::autograd::variable_list all;
+    variable_list all;
     tt_tensor *logp = guarded(s, "head_logp", {hidden, head->weight, target}, ANY, [&] {
         all = run_head(hidden->t, head, target->t);
         return all[0];

@@ -1,6 +1,7 @@
 /* tt_linear_mixed.cpp - a linear layer in bf16 whose weight gradient is summed in f32. See
  * tt_linear_mixed in tt_ops.h. */
 #include "tensor/tt_internal.hpp"
+#include "tensor/tt_node.hpp"
 #include "tensor/tt_product.hpp"
 
 #include <ATen/Parallel.h>
@@ -8,7 +9,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <optional>
 #include <vector>
@@ -16,9 +16,6 @@
 using namespace tt;
 
 namespace {
-
-/* Absent arguments: autograd takes no undefined tensors. */
-using optional_tensor = std::optional<at::Tensor>;
 
 /* sum [K, D] += d^T x, for d [N, K] and x [N, D] in bf16. at::mm would round the product to bf16
  * before it is added. */
@@ -49,19 +46,17 @@ void add_weight_grad(const at::Tensor &d, const at::Tensor &x, const at::Tensor 
 
 class linear_mixed_function : public torch::autograd::Function<linear_mixed_function> {
   public:
-    static at::Tensor forward(torch::autograd::AutogradContext *ctx, const at::Tensor &x,
-                              const at::Tensor &weight, const optional_tensor &bias,
-                              const at::Tensor &shadow) {
+    static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &weight,
+                              const optional_tensor &bias, const at::Tensor &shadow) {
         /* A frozen weight needs no inputs kept: with LoRA that is most of a model's activations. */
         ctx->save_for_backward({weight.requires_grad() ? x : at::Tensor(), weight,
                                 bias.value_or(at::Tensor()), shadow});
         return at::linear(x, shadow, bias ? optional_tensor(bias->to(at::kBFloat16)) : bias);
     }
 
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext *ctx,
-                                                   torch::autograd::variable_list grads) {
-        TORCH_CHECK(!at::GradMode::is_enabled(), "linear_mixed: it has no second derivative");
-        const torch::autograd::variable_list saved = ctx->get_saved_variables();
+    static variable_list backward(AutogradContext *ctx, variable_list grads) {
+        refuse_second_derivative("linear_mixed");
+        const variable_list saved = ctx->get_saved_variables();
         const at::Tensor &shadow = saved[3];
         const at::Tensor d = grads[0].contiguous();
         const at::Tensor d_rows = d.view({-1, d.size(-1)});

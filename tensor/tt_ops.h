@@ -274,8 +274,8 @@ struct tt_block {
 #define TT_BLOCK_CONTEXT_MAX 128
 
 /* The block's result, keeping x alone for backward, which runs the block a second time: memory for
- * time (arXiv 1604.06174). What the context points to must live, unchanged, until backward is done.
- */
+ * time (arXiv 1604.06174). What the context points to, and parameters in the block, must live,
+ * unchanged, until backward is done. For tt_backward only: tt_grad_of refuses it. */
 tt_tensor *tt_recompute(tt_scope *s, const tt_tensor *x, const struct tt_block *block) TT_NOEXCEPT;
 
 /* log softmax(logits)[target] per row. logits [N, V] wide float, target [N] i64; returns [N] nats.

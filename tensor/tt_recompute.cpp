@@ -1,10 +1,11 @@
 /* tt_recompute.cpp - a block whose inside is computed again during backward. See tt_recompute in
  * tt_ops.h. */
 #include "tensor/tt_internal.hpp"
+#include "tensor/tt_node.hpp"
 
 #include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/autograd/custom_function.h>
+#include <torch/csrc/autograd/graph_task.h>
 
 #include <cstddef>
 #include <cstring>
@@ -41,7 +42,7 @@ at::Tensor run_block(const kept_block &block, const at::Tensor &x, tt_grad_mode 
 /* Runs a block without recording, and again with recording when its gradient is asked for. */
 class recomputed : public torch::autograd::Function<recomputed> {
   public:
-    static at::Tensor forward(torch::autograd::AutogradContext *context, const at::Tensor &x,
+    static at::Tensor forward(AutogradContext *context, const at::Tensor &x,
                               const at::Tensor & /*marker*/, const kept_block &block) {
         context->save_for_backward({x});
         context->saved_data["block"] =
@@ -49,8 +50,12 @@ class recomputed : public torch::autograd::Function<recomputed> {
         return run_block(block, x, TT_NO_GRAD);
     }
 
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext *context,
-                                                   const torch::autograd::variable_list &grads) {
+    static variable_list backward(AutogradContext *context, const variable_list &grads) {
+        refuse_second_derivative("recompute");
+        const auto *wanted = torch::autograd::get_current_graph_task_exec_info();
+        TORCH_CHECK(wanted && wanted->empty(),
+                    "recompute: gradients as values are not to be had of "
+                    "a block, which adds to those of its parameters");
         kept_block block;
         memcpy(&block, context->saved_data["block"].toStringRef().data(), sizeof block);
         const at::AutoGradMode mode(true);

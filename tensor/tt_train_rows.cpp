@@ -5,6 +5,7 @@
  * and CUDA - is the plain formula in ATen's ops.
  */
 #include "tensor/tt_internal.hpp"
+#include "tensor/tt_node.hpp"
 #include "tensor/tt_process.hpp"
 #include "tensor/tt_product.hpp"
 
@@ -13,24 +14,16 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
+#include <ATen/ops/embedding_dense_backward.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/index_add.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/rms_norm.h>
 #include <ATen/ops/silu.h>
-#include <torch/csrc/autograd/custom_function.h>
-
-#include <optional>
 
 using namespace tt;
 
 namespace {
-
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
-
-/* Absent arguments: autograd takes no undefined tensors. */
-using optional_tensor = std::optional<at::Tensor>;
 
 bool kernel_takes(const at::Tensor &t) {
     return t.is_cpu() && (t.scalar_type() == at::kFloat || t.scalar_type() == at::kBFloat16);
@@ -38,14 +31,6 @@ bool kernel_takes(const at::Tensor &t) {
 
 kernel_operand operand_of(const at::Tensor &t) {
     return t.scalar_type() == at::kBFloat16 ? KERNEL_OPERAND_BF16 : KERNEL_OPERAND_F32;
-}
-
-float *floats(const at::Tensor &t) {
-    return t.defined() ? t.mutable_data_ptr<float>() : nullptr;
-}
-
-void refuse_second_derivative(const char *op) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), op, ": it has no second derivative");
 }
 
 /* --- embedding -------------------------------------------------------------------------------- */
@@ -61,8 +46,12 @@ class embedding_function : public torch::autograd::Function<embedding_function> 
     }
 
     static variable_list backward(AutogradContext *ctx, variable_list grads) {
-        refuse_second_derivative("embedding");
         const variable_list saved = ctx->get_saved_variables();
+        if (at::GradMode::is_enabled()) { /* a gradient that can be differentiated again */
+            return {at::embedding_dense_backward(grads[0], saved[1], saved[0].size(0),
+                                                 /*padding_idx=*/-1, /*scale_grad_by_freq=*/false),
+                    at::Tensor()};
+        }
         const grad_sink sink = grad_sink_of(saved[0]);
         sink.sum.index_add_(0, saved[1].reshape({-1}), grads[0].reshape({-1, saved[0].size(1)}));
         return {sink.hand_on, at::Tensor()};
@@ -215,6 +204,7 @@ at::Tensor plain_rotation(const at::Tensor &x, const at::Tensor &cosine, const a
 
 at::Tensor rotate(const at::Tensor &x, const at::Tensor &cosine, const at::Tensor &sine) {
     TORCH_CHECK(x.dim() == 3 && x.size(2) % 2 == 0, "x is not [N, heads, an even head size]");
+    TORCH_CHECK(x.device() == cosine.device(), "x and the tables are on different devices");
     TORCH_CHECK(cosine.dim() == 2 && cosine.sizes().equals(sine.sizes()) &&
                     cosine.size(0) == x.size(0) && cosine.size(1) == x.size(2) / 2,
                 "cos and sin are not [N, half of the head size]");

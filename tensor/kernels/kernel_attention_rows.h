@@ -30,7 +30,7 @@ struct kernel_attention_block {
     int64_t columns;
     int64_t stride;
     int64_t seen;        /* by the first row, at least 1 */
-    float scale;         /* of the scores */
+    float scale;         /* of the scores, positive */
     const float *scores; /* [rows, columns] */
     enum kernel_operand operand;
 };

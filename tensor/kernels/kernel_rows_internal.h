@@ -45,7 +45,7 @@ static KERNEL_INLINE float row_add_lanes(float lane[ROW_LANES]) {
     return lane[0];
 }
 
-/* Sum of (x - shift)^power, power 1 or 2. */
+/* Sum of x - shift, or of its squares. */
 static KERNEL_INLINE float row_sum(const float *x, int64_t n, float shift, bool is_square) {
     float lane[ROW_LANES] = {0};
     int64_t whole = n - n % ROW_LANES;

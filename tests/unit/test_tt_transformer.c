@@ -163,6 +163,22 @@ static void test_recompute__reaches_parameters_behind_a_plain_input(void **state
     assert_tensor(s, tt_leaf_grad(s, weight), TT_F64, TT_SHAPE_SCALAR, 4);
 }
 
+/* Its backward adds to the gradients of the block's parameters, which tt_grad_of must not touch. */
+static void test_recompute__refuses_gradients_as_values(void **state) {
+    tt_scope *s = tensor_test_scope(state);
+    tt_tensor *x = tt_leaf(s, tt_scalar(s, TT_F64, 2));
+    tt_tensor *weight = tt_leaf(s, tt_scalar(s, TT_F64, 3));
+    int64_t runs = 0;
+    const struct square_context context = {.weight = weight, .runs = &runs};
+    const struct tt_block block = {
+        .run = weighted_square, .context = &context, .context_bytes = sizeof context};
+    tt_scope *r = tt_scope_open(TT_GRAD);
+    tt_tensor *grad = NULL;
+    tt_grad_of(r, tt_recompute(r, x, &block), (const tt_tensor *[]){x}, 1, false, &grad);
+    tensor_check_refused_inside(r, "gradients as values", TENSOR_HERE);
+    assert_int_equal(runs, 1);
+}
+
 static void test_recompute__reports_what_failed_inside(void **state) {
     tt_scope *s = tensor_test_scope(state);
     struct error err = ERROR_INIT;
@@ -210,6 +226,7 @@ int tt_transformer_tests(void) {
         tensor_test(test_attention_packed__refuses_bounds_that_do_not_cover),
         tensor_test(test_recompute__gives_the_same_gradients),
         tensor_test(test_recompute__reaches_parameters_behind_a_plain_input),
+        tensor_test(test_recompute__refuses_gradients_as_values),
         tensor_test(test_recompute__reports_what_failed_inside),
         tensor_test(test_scope_give__hands_out_a_result_or_the_inner_error),
     };
