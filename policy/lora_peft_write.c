@@ -16,8 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* One module of PEFT: a weight of ours, or the up to three that gpt2 joins. */
 struct module {

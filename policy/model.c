@@ -13,8 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- parameters --------------------------------------------------------------------------------
- */
+/* --- parameters ------------------------------------------------------------------------------- */
 
 static struct tt_shape shape_of(const struct model_tensor *tensor) {
     return (struct tt_shape){.rank = tensor->dims, .dim = {tensor->shape[0], tensor->shape[1]}};
@@ -141,8 +140,7 @@ void model_free(struct model *model) {
     mem_free(model);
 }
 
-/* --- values ------------------------------------------------------------------------------------
- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 /* Copies host values into a parameter. */
 static enum err_code put(const struct model *model, tt_tensor *parameter, float *values,
@@ -252,8 +250,7 @@ enum err_code model_open(const char *path, const struct model_options *options,
     return model_new(source, options, out_model, err);
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 const struct model_config *model_config_of(const struct model *model) {
     return &model->config;
@@ -289,8 +286,7 @@ enum err_code model_read(const struct model *model, enum model_role role, int64_
                        err);
 }
 
-/* --- adapters ----------------------------------------------------------------------------------
- */
+/* --- adapters --------------------------------------------------------------------------------- */
 
 static enum err_code need_adapters(const struct model *model, struct error *err) {
     return model->adapters ? ERR_OK

@@ -98,7 +98,8 @@ struct token_logp {
 struct token_logp model_token_logp(tt_scope *s, struct model *model, const tt_tensor *hidden,
                                    const struct packed_batch *batch);
 
-/* Logits [K, V] f32 of the given rows of `hidden` [N, D]: K times V numbers, so for few rows. */
+/* Logits [K, V] of the given rows of `hidden` [N, D], rounded to the compute dtype and given as
+ * f32: K times V numbers, so for few rows. */
 tt_tensor *model_logits(tt_scope *s, struct model *model, const tt_tensor *hidden,
                         const int64_t *rows, int64_t count);
 

@@ -239,8 +239,7 @@ tt_tensor *model_hidden(tt_scope *s, struct model *model, const struct packed_ba
                 model->outside.role[MODEL_FINAL_NORM_BIAS], TT_F32);
 }
 
-/* --- the head -----------------------------------------------------------------------------------
- */
+/* --- the head --------------------------------------------------------------------------------- */
 
 static enum model_role head_role(const struct model *model) {
     return model->config.tied_head ? MODEL_EMBED : MODEL_HEAD;

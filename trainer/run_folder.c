@@ -21,8 +21,7 @@
 #define CONFIG_BYTES_MAX (1 * MIB)
 #define CONFIG_NAME      "config.json" /* is there exactly when a run has begun in the folder */
 
-/* --- the configuration -------------------------------------------------------------------------
- */
+/* --- the configuration ------------------------------------------------------------------------ */
 
 /* The first line in which two configurations differ, of `found`; cut at the end of the line. */
 static void first_difference(const char *found, const char *wanted, char *out, size_t out_bytes) {
@@ -81,8 +80,7 @@ static enum err_code check_begun(const char *folder, struct error *err) {
                : err_set(err, ERR_USAGE, "'%s' holds no run to resume", folder);
 }
 
-/* --- the folder --------------------------------------------------------------------------------
- */
+/* --- the folder ------------------------------------------------------------------------------- */
 
 static enum err_code take_lock(struct run_folder *folder, struct error *err) {
     folder->lock_path = mem_strjoin(folder->path, "/lock");

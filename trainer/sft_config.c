@@ -79,7 +79,8 @@ static const struct config_field sft_fields[] = {
                "folder or file of a tokenizer; without one, the model's own"),
     FIELD_PATH(sft_config, output, "", "run folder to write"),
     FIELD_SECTION(sft_config, data, sft_data_config, &data_table, "what is imitated"),
-    FIELD_F64_OPEN(sft_config, epochs, "3", 0.0, 100000.0, "times that each example is seen"),
+    FIELD_F64_OPEN(sft_config, epochs, "3", 0.0, 100000.0,
+                   "times that each example is seen, rounded up to whole steps"),
     FIELD_I64(sft_config, examples_per_step, "8", 1, 1000000, "examples of an optimiser step"),
     FIELD_I64(sft_config, micro_batch_tokens, "0", 0, INT64_C(1) << 24,
               "tokens computed at once, or one longer sequence, which memory is proportional to; "

@@ -23,8 +23,7 @@ struct reading {
     struct sft_data *data;
 };
 
-/* --- one example --------------------------------------------------------------------------------
- */
+/* --- one example ------------------------------------------------------------------------------ */
 
 /* Adds `count` tokens; those too many are handled as the configuration says. */
 static enum err_code add_sequence(struct reading *reading, struct token_set *set, int64_t prompt,
@@ -98,8 +97,7 @@ static enum err_code add_text(struct reading *reading, const struct sft_example 
     return ERR_OK;
 }
 
-/* --- one source ---------------------------------------------------------------------------------
- */
+/* --- one source ------------------------------------------------------------------------------- */
 
 static enum err_code read_all(struct reading *reading, struct sft_examples *examples,
                               struct token_set *set, struct error *err) {
@@ -187,8 +185,7 @@ static enum err_code read_texts(struct reading *reading, const char *path, struc
     return read_all(reading, examples, NULL, err);
 }
 
-/* --- all of them --------------------------------------------------------------------------------
- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 static void reading_scoped_end(struct reading *reading) {
     progress_close(&reading->progress);
