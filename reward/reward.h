@@ -1,4 +1,4 @@
-/* reward.h - whatever gives an answer a number: tabular fits today, language-model heads, rules and
+/* reward.h - whatever gives an answer a number: tabular fits, rules; language-model heads and
  * commands later.
  *
  * Use:      SCOPED(reward) struct reward *reward = NULL;
@@ -23,7 +23,7 @@ struct reward;
 
 /* What an implementation defines; the object begins with struct reward. */
 struct reward_class {
-    const char *name; /* "tabular" */
+    const char *name; /* "tabular", "rule" */
     enum err_code (*score)(struct reward *reward, const struct reward_item *items, int64_t count,
                            double *out_rewards, struct error *err);
     void (*free)(struct reward *reward);
@@ -33,8 +33,8 @@ struct reward {
     const struct reward_class *class;
 };
 
-/* Rewards [count] in nats; NaN for what this reward knows nothing about (a response that a tabular
- * fit has not seen), which the caller must decide about. */
+/* Rewards [count], in nats where they were fitted to preferences; NaN for what this reward knows
+ * nothing about (a response that a tabular fit has not seen): the caller must decide about it. */
 ERR_NODISCARD enum err_code reward_score(struct reward *reward, const struct reward_item *items,
                                          int64_t count, double *out_rewards, struct error *err);
 
