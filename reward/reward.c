@@ -6,6 +6,10 @@ enum err_code reward_score(struct reward *reward, const struct reward_item *item
     return reward->class->score(reward, items, count, out_rewards, err);
 }
 
+enum err_code reward_finish(struct reward *reward, struct error *err) {
+    return reward->class->finish ? reward->class->finish(reward, err) : ERR_OK;
+}
+
 void reward_free(struct reward *reward) {
     if (reward) {
         reward->class->free(reward);

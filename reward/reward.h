@@ -1,5 +1,5 @@
-/* reward.h - whatever gives an answer a number: tabular fits, rules; language-model heads and
- * commands later.
+/* reward.h - whatever gives an answer a number: tabular fits, rules, other programs; language-model
+ * heads later.
  *
  * Use:      SCOPED(reward) struct reward *reward = NULL;
  *           TRY(reward_tabular_open(db, "tea", &reward, err));
@@ -23,9 +23,10 @@ struct reward;
 
 /* What an implementation defines; the object begins with struct reward. */
 struct reward_class {
-    const char *name; /* "tabular", "rule" */
+    const char *name; /* "tabular", "rule", "command" */
     enum err_code (*score)(struct reward *reward, const struct reward_item *items, int64_t count,
                            double *out_rewards, struct error *err);
+    enum err_code (*finish)(struct reward *reward, struct error *err); /* NULL: nothing to do */
     void (*free)(struct reward *reward);
 };
 
@@ -37,6 +38,10 @@ struct reward {
  * nothing about (a response that a tabular fit has not seen): the caller must decide about it. */
 ERR_NODISCARD enum err_code reward_score(struct reward *reward, const struct reward_item *items,
                                          int64_t count, double *out_rewards, struct error *err);
+
+/* After the last answer: what only the end shows, such as a program that answered more than it was
+ * asked. The reward can then only be freed. */
+ERR_NODISCARD enum err_code reward_finish(struct reward *reward, struct error *err);
 
 void reward_free(struct reward *reward);
 

@@ -148,7 +148,8 @@ static enum err_code open_and_score(void *spec, struct error *err) {
     struct preference_response response = {.messages = messages, .message_count = 1};
     double value = -99.0;
     TRY(reward_rule_open(spec, &reward, err));
-    return score(reward, &response, &value, err);
+    TRY(score(reward, &response, &value, err));
+    return reward_finish(reward, err);
 }
 
 static void test_every_failing_allocation__clean(void **state) {
