@@ -49,7 +49,7 @@ _accord_command() {
         operand='file'
         ;;
     'accord reward')
-        subcommands='fit rank predict list show baseline '
+        subcommands='fit rank predict list show baseline score '
         options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
         ;;
@@ -81,6 +81,11 @@ _accord_command() {
     'accord reward baseline')
         subcommands=''
         options='--folds --group --ridge --aspect --population --topic --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord reward score')
+        subcommands=''
+        options='--reward --output --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='file'
         ;;
     'accord model')
@@ -432,6 +437,19 @@ _accord_value() {
         --aspect) value='' ;;
         --population) value='' ;;
         --topic) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord reward score')
+        case $2 in
+        -r | --reward) value='' ;;
+        -o | --output) value='file' ;;
         --trace) value='' ;;
         --seed) value='' ;;
         -j | --threads) value='' ;;

@@ -13,7 +13,8 @@
     X(predict)             \
     X(list)                \
     X(show)                \
-    X(baseline)
+    X(baseline)            \
+    X(score)
 
 #define REWARD_COMMAND_DECLARE(name) extern const struct command cmd_reward_##name;
 REWARD_COMMANDS(REWARD_COMMAND_DECLARE)

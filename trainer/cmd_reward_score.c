@@ -1,0 +1,308 @@
+/* cmd_reward_score.c - accord reward score: what rewards say of the answers that were compared. */
+#include "base/file_atomic.h"
+#include "base/interrupt.h"
+#include "base/json_writer.h"
+#include "base/mem.h"
+#include "base/scoped.h"
+#include "base/text_wrap.h"
+#include "data/preference_reader.h"
+#include "data/project.h"
+#include "reward/reward_spec.h"
+#include "trainer/cmd_reward.h"
+#include "trainer/output_path.h"
+#include "trainer/run.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#define REWARDS_MAX 16
+#define CHUNK_BYTES (1 * MIB)
+
+/* Of the answers that a reward knows. */
+struct spread {
+    int64_t count, unknown;
+    double mean, squares, min, max; /* squares: of the distances from the mean */
+};
+
+struct scoring {
+    struct run *run;
+    const char *path; /* NULL: standard output */
+    struct file_atomic file;
+    struct strbuf rows, text;
+    struct progress progress;
+    int64_t reward_count;
+    const char *specs[REWARDS_MAX];
+    struct reward *rewards[REWARDS_MAX];
+    struct spread spreads[REWARDS_MAX + 1]; /* the last used is that of the sums */
+    struct reward_item *items;              /* [capacity], of one comparison */
+    double *values;                         /* [reward_count, capacity] */
+    int64_t answers;
+};
+
+static void scoring_scoped_end(struct scoring *s) {
+    for (int64_t r = 0; r < s->reward_count; r++) {
+        reward_free(s->rewards[r]);
+    }
+    progress_close(&s->progress);
+    file_atomic_close(&s->file);
+    strbuf_deinit(&s->rows);
+    strbuf_deinit(&s->text);
+    mem_free(s->items);
+    mem_free(s->values);
+}
+
+/* Welford 1962, "Note on a method for calculating corrected sums of squares and products". */
+static void spread_add(struct spread *spread, double value) {
+    if (isnan(value)) {
+        spread->unknown++;
+        return;
+    }
+    spread->min = spread->count == 0 ? value : fmin(spread->min, value);
+    spread->max = spread->count == 0 ? value : fmax(spread->max, value);
+    double distance = value - spread->mean;
+    spread->mean += distance / (double)++spread->count;
+    spread->squares += distance * (value - spread->mean);
+}
+
+/* NaN for fewer than two. */
+static double spread_sd(const struct spread *spread) {
+    return spread->count < 2 ? (double)NAN : sqrt(spread->squares / (double)(spread->count - 1));
+}
+
+static double spread_mean(const struct spread *spread) {
+    return spread->count < 1 ? (double)NAN : spread->mean;
+}
+
+/* ---- a row an answer ------------------------------------------------------------------------ */
+
+static enum err_code add_row(struct scoring *s, const struct preference_record *record, int64_t i,
+                             struct error *err) {
+    double sum = 0.0;
+    struct json_writer w = JSON_WRITER_INIT(&s->rows, JSON_COMPACT);
+    json_write_object_begin(&w);
+    json_put_i64(&w, "comparison_id", record->id);
+    json_put_i64(&w, "prompt_id", record->prompt_id);
+    json_put_i64(&w, "response_id", record->response_ids[i]);
+    json_put_i64(&w, "rank", record->row.responses[i].rank);
+    json_put_array_begin(&w, "rewards");
+    for (int64_t r = 0; r < s->reward_count; r++) {
+        double value = s->values[r * PREFERENCE_RESPONSES_MAX + i];
+        json_write_f64_or_null(&w, value);
+        spread_add(&s->spreads[r], value);
+        sum += value;
+    }
+    json_write_array_end(&w);
+    json_put_f64_or_null(&w, "reward", sum);
+    json_write_object_end(&w);
+    strbuf_add_char(&s->rows, '\n');
+    spread_add(&s->spreads[s->reward_count], sum);
+    return json_writer_finish(&w, err);
+}
+
+static enum err_code flush(struct scoring *s, struct error *err) {
+    if (s->path) {
+        TRY(file_atomic_write(&s->file, strbuf_text(&s->rows), s->rows.length, err));
+    } else {
+        TRY(output_rows(s->run->output, &s->rows, err));
+    }
+    strbuf_reset(&s->rows);
+    return ERR_OK;
+}
+
+static enum err_code score_record(struct scoring *s, const struct preference_record *record,
+                                  struct error *err) {
+    int64_t count = record->row.response_count;
+    for (int64_t i = 0; i < count; i++) {
+        s->items[i] = (struct reward_item){&record->row.prompt, &record->row.responses[i]};
+    }
+    for (int64_t r = 0; r < s->reward_count; r++) {
+        double *values = s->values + r * PREFERENCE_RESPONSES_MAX;
+        TRY(err_wrap(err, reward_score(s->rewards[r], s->items, count, values, err),
+                     "comparison %" PRId64, record->id));
+    }
+    for (int64_t i = 0; i < count; i++) {
+        TRY(add_row(s, record, i, err));
+    }
+    s->answers += count;
+    progress_update(&s->progress, s->answers);
+    return s->rows.length >= CHUNK_BYTES ? flush(s, err) : ERR_OK;
+}
+
+static enum err_code score_all(struct scoring *s, struct db *db, struct error *err) {
+    struct preference_filter filter = {.kinds = UINT32_C(1) << PREFERENCE_COMPARISON};
+    SCOPED(preference_reader) struct preference_reader *reader = NULL;
+    TRY(preference_reader_open(db, &filter, &reader, err));
+    for (;;) {
+        struct preference_record record;
+        bool has_record = false;
+        TRY(preference_reader_next(reader, &record, &has_record, err));
+        if (!has_record) {
+            break;
+        }
+        if (interrupt_requested()) {
+            return err_set(err, ERR_INTERRUPTED, "interrupted after %" PRId64 " answers",
+                           s->answers);
+        }
+        TRY(score_record(s, &record, err));
+    }
+    for (int64_t r = 0; r < s->reward_count; r++) {
+        TRY(reward_finish(s->rewards[r], err));
+    }
+    return flush(s, err);
+}
+
+/* ---- the summary ---------------------------------------------------------------------------- */
+
+static const char *spread_name(const struct scoring *s, int64_t r) {
+    return r < s->reward_count ? s->specs[r] : "sum";
+}
+
+static void put_spread(struct json_writer *w, const char *name, const struct spread *spread) {
+    json_write_object_begin(w);
+    json_put_string(w, "reward", name);
+    json_put_i64(w, "n", spread->count);
+    json_put_i64(w, "unknown", spread->unknown);
+    json_put_f64_or_null(w, "mean", spread_mean(spread));
+    json_put_f64_or_null(w, "sd", spread_sd(spread));
+    json_put_f64_or_null(w, "min", spread->count ? spread->min : (double)NAN);
+    json_put_f64_or_null(w, "max", spread->count ? spread->max : (double)NAN);
+    json_write_object_end(w);
+}
+
+static enum err_code write_json(const struct scoring *s, struct strbuf *out, struct error *err) {
+    struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
+    json_write_object_begin(&w);
+    json_put_string_or_null(&w, "file", s->path);
+    json_put_array_begin(&w, "rewards");
+    for (int64_t r = 0; r <= s->reward_count; r++) {
+        put_spread(&w, spread_name(s, r), &s->spreads[r]);
+    }
+    json_write_array_end(&w);
+    json_write_object_end(&w);
+    strbuf_add_char(out, '\n');
+    return json_writer_finish(&w, err);
+}
+
+/* The sums are those of the only reward where there is one. */
+static void write_text(const struct scoring *s, struct strbuf *out) {
+    int64_t lines = s->reward_count + (s->reward_count > 1);
+    strbuf_addf(out, "%10s  %10s  %10s  %10s  %10s  reward\n", "n", "mean", "sd", "min", "max");
+    for (int64_t r = 0; r < lines; r++) {
+        const struct spread *spread = &s->spreads[r];
+        strbuf_addf(out, "%10" PRId64 "  %10.4g  %10.4g  %10.4g  %10.4g  ", spread->count,
+                    spread_mean(spread), spread_sd(spread),
+                    spread->count ? spread->min : (double)NAN,
+                    spread->count ? spread->max : (double)NAN);
+        output_add_visible_text(out, spread_name(s, r));
+        if (spread->unknown > 0) {
+            strbuf_addf(out, " (knows nothing of %" PRId64 " more)", spread->unknown);
+        }
+        strbuf_add_char(out, '\n');
+    }
+}
+
+/* Standard output is for the rows, if they go there, and else for the summary. */
+static enum err_code report(struct scoring *s, struct error *err) {
+    progress_finish(&s->progress);
+    if (!s->path) {
+        const struct spread *sum = &s->spreads[s->reward_count];
+        log_info(s->run->log, "reward",
+                 "%" PRId64 " answers: mean %.4g, sd %.4g, min %.4g, max %.4g", sum->count,
+                 spread_mean(sum), spread_sd(sum), sum->min, sum->max);
+        return ERR_OK;
+    }
+    TRY(file_atomic_commit(&s->file, err));
+    if (s->run->output->json) {
+        TRY(write_json(s, &s->text, err));
+    } else {
+        write_text(s, &s->text);
+    }
+    return output_text(s->run->output, &s->text, err);
+}
+
+/* ---- the command ---------------------------------------------------------------------------- */
+
+static enum err_code open_rewards(struct scoring *s, const struct command_args *args, struct db *db,
+                                  struct error *err) {
+    const char *spec = NULL;
+    for (int64_t r = 0; (spec = command_args_repeated(args, "reward", r)); r++) {
+        if (r == REWARDS_MAX) {
+            return err_set(err, ERR_USAGE, "--reward: more than %d", REWARDS_MAX);
+        }
+        s->specs[r] = spec;
+        TRY(reward_spec_open(spec, db, &s->rewards[r], err));
+        s->reward_count = r + 1;
+    }
+    if (s->reward_count == 0) {
+        return err_set(err, ERR_USAGE, "which reward? Give --reward, such as --reward length");
+    }
+    s->items = mem_array(PREFERENCE_RESPONSES_MAX, sizeof *s->items);
+    s->values = mem_array((size_t)s->reward_count * PREFERENCE_RESPONSES_MAX, sizeof *s->values);
+    return s->items && s->values ? ERR_OK : err_oom(err, "rewards");
+}
+
+static enum err_code score_run(struct run *run, const struct command_args *args,
+                               struct error *err) {
+    SCOPED(db) struct db *db = NULL;
+    TRY(project_open(args->positionals[0], DB_MODE_READ_ONLY, run->log, &db, err));
+    SCOPED(scoring)
+    struct scoring scoring = {.run = run,
+                              .path = command_args_text(args, "output"),
+                              .file = FILE_ATOMIC_INIT,
+                              .rows = STRBUF_INIT(OUTPUT_BYTES_MAX),
+                              .text = STRBUF_INIT(OUTPUT_BYTES_MAX)};
+    TRY(open_rewards(&scoring, args, db, err));
+    if (scoring.path) {
+        TRY(output_path_check("--output", scoring.path, args->positionals[0], err));
+        TRY(file_atomic_open(scoring.path, &scoring.file, err));
+    }
+    run_progress_open(run, "score", "answers", PROGRESS_TOTAL_UNKNOWN, &scoring.progress);
+    TRY(score_all(&scoring, db, err));
+    return report(&scoring, err);
+}
+
+static const struct command_option options[] = {
+    {.name = "reward",
+     .short_name = 'r',
+     .repeatable = true,
+     .kind = OPTION_TEXT,
+     .metavar = "SPEC",
+     .help = "what gives the numbers; may be repeated, and their sum is shown too"},
+    {.name = "output",
+     .short_name = 'o',
+     .kind = OPTION_FILE,
+     .metavar = "FILE",
+     .help = "write the rows to this file, and a summary to standard output"},
+    {.name = NULL},
+};
+
+static const struct command_positional positionals[] = {
+    {.name = "project.db", .kind = OPTION_FILE, .help = "the project file"},
+    {.name = NULL},
+};
+
+static const struct command_example examples[] = {
+    {"accord reward score tea.db --reward length -o lengths.jsonl", "characters of each answer"},
+    {"accord reward score tea.db -r 2*json -r 'not-regex:^Sorry'", "two rules and their sum"},
+    {"accord reward score tea.db -r 'command:python3 judge.py'", "a program of one's own"},
+    {NULL, NULL},
+};
+
+const struct command cmd_reward_score = {
+    .name = "score",
+    .purpose = "give the answers of comparisons rewards by rule, program or fit",
+    .description =
+        "SPEC is one of: length:A[@N] (A for each character; with @N, minus A for each that the "
+        "answer has more or less than N), regex:PATTERN and not-regex:PATTERN (1 or 0), json (1 "
+        "where the whole answer is JSON), each with a weight before it, such as 2*json; "
+        "command:LINE, a program that reads a JSON object with messages, prompt and completion a "
+        "line and answers each with a number, or {\"reward\": number}, a line; fit or fit:NAME, a "
+        "fit of reward fit.\n\n"
+        "The rows are JSON lines: comparison_id, prompt_id, response_id, rank, rewards (one for "
+        "each --reward) and reward, their sum; null where a fit does not know the answer.",
+    .options = options,
+    .positionals = positionals,
+    .examples = examples,
+    .function = score_run,
+    .interrupt_notice = "stopping; again to stop at once\n",
+};
