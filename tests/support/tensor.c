@@ -183,8 +183,6 @@ void tensor_check(tt_scope *s, const tt_tensor *a, const struct tensor_expected 
     }
 }
 
-/* --- refusals --- */
-
 void tensor_check_near(tt_scope *s, const tt_tensor *a, const tt_tensor *expected, double tolerance,
                        struct tensor_place place) {
     struct error err = ERROR_INIT;
@@ -200,6 +198,8 @@ void tensor_check_near(tt_scope *s, const tt_tensor *a, const tt_tensor *expecte
                  place.what ? place.what : "", difference, largest);
     }
 }
+
+/* --- refusals --- */
 
 /* The scope's error, closing the scope. */
 static struct error error_of(tt_scope *s) {
