@@ -92,14 +92,14 @@ static int64_t time_left(const struct progress *p, double rate) {
     return left_ns <= 0.0 ? 0 : left_ns < (double)INT64_MAX ? (int64_t)left_ns : INT64_MAX;
 }
 
-/* ", 12.3 rows/s, 44.7 s left"; elapsed time instead of time left while that is unknown. */
+/* ", 12.3 rows/s, 44.7 s left"; elapsed time where the time left is unknown, or nothing is left. */
 static void add_pace(struct strbuf *line, const struct progress *p, int64_t elapsed_ns) {
     double rate = rate_of(p, elapsed_ns);
     if (rate > 0.0) {
         strbuf_add(line, ", ");
         add_rate(line, rate, p->options.unit);
     }
-    if (rate > 0.0 && total_known(p)) {
+    if (rate > 0.0 && p->done < p->options.total) {
         strbuf_addf(line, ", %s left", clock_duration_text(time_left(p, rate)).text);
     } else {
         strbuf_addf(line, ", %s", clock_duration_text(elapsed_ns).text);
