@@ -278,7 +278,7 @@ static enum err_code train_step(struct sft *sft, int64_t step, struct error *err
 static enum err_code train(struct sft *sft, int64_t steps_done, struct error *err) {
     const int64_t total = sft->schedule.total_steps;
     SCOPED(progress) struct progress progress;
-    run_progress_open(sft->run, "sft", "steps", total, &progress);
+    run_progress_resume(sft->run, "sft", "steps", total, steps_done, &progress);
     sft->started_ns = clock_monotonic_ns(&sft->run->clock);
     sft->tokens_at_start = sft->tokens_seen;
     for (int64_t step = steps_done; step < total; step++) {

@@ -163,8 +163,8 @@ enum err_code run_threads(const struct run *run, struct thread_count *out, struc
     return thread_count_choose(&inputs, out, err);
 }
 
-void run_progress_open(struct run *run, const char *label, const char *unit, int64_t total,
-                       struct progress *out) {
+void run_progress_resume(struct run *run, const char *label, const char *unit, int64_t total,
+                         int64_t start, struct progress *out) {
     progress_open(
         &(struct progress_options){
             .clock = &run->clock,
@@ -174,6 +174,12 @@ void run_progress_open(struct run *run, const char *label, const char *unit, int
             .label = label,
             .unit = unit,
             .total = total,
+            .start = start,
         },
         out);
+}
+
+void run_progress_open(struct run *run, const char *label, const char *unit, int64_t total,
+                       struct progress *out) {
+    run_progress_resume(run, label, unit, total, 0, out);
 }

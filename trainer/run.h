@@ -52,6 +52,10 @@ ERR_NODISCARD enum err_code run_threads(const struct run *run, struct thread_cou
 void run_progress_open(struct run *run, const char *label, const char *unit, int64_t total,
                        struct progress *out);
 
+/* The same, where an earlier process did `start` of `total`: they are no part of the rate. */
+void run_progress_resume(struct run *run, const char *label, const char *unit, int64_t total,
+                         int64_t start, struct progress *out);
+
 static inline void run_scoped_end(struct run *run) {
     run_deinit(run);
 }
