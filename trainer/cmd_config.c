@@ -19,6 +19,7 @@ typedef enum err_code (*table_writer)(const struct config_table *table, struct s
 
 static enum err_code write_help(const struct config_table *table, struct strbuf *out,
                                 struct error *err) {
+    strbuf_addf(out, "%s: %s\n", table->name, table->help);
     return config_help(table, COMMAND_HELP_WIDTH, out, err);
 }
 

@@ -136,6 +136,13 @@ static void test_cli_json__also_holds_the_error(void **state) {
     assert_string_equal(message, "unknown command 'accord docter': did you mean 'doctor'?");
 }
 
+static void test_cli_config__says_whose_keys_it_lists(void **state) {
+    struct program_result *r = *state;
+    run_program(r, "config", NULL);
+    assert_int_equal(r->status, 0);
+    assert_int_equal(strncmp(r->out, "accord: keys of every command\n  run.seed ", 41), 0);
+}
+
 static void test_cli_config_json__is_a_file_that_config_takes_back(void **state) {
     struct program_result *r = *state;
     run_program(r, "config", "--json", "--seed", "18446744073709551615", "-j3", NULL);
@@ -371,6 +378,7 @@ int main(void) {
         CLI_TEST(test_cli_version__names_the_program_and_the_tree),
         CLI_TEST(test_cli_json__is_one_value_with_what_was_asked_for),
         CLI_TEST(test_cli_json__also_holds_the_error),
+        CLI_TEST(test_cli_config__says_whose_keys_it_lists),
         CLI_TEST(test_cli_config_json__is_a_file_that_config_takes_back),
         CLI_TEST(test_cli_output__reports_a_full_disk),
         CLI_TEST(test_cli_output__reports_a_reader_that_went_away),
