@@ -22,6 +22,13 @@ static enum err_code join(struct weight_files *files, const char *folder, const 
 
 #define EXPECTED "expected a Hugging Face folder, a GGUF file or a llama2.c file"
 
+static enum err_code holds_adapter(const char *folder, bool *out, struct error *err) {
+    SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_BYTES_MAX);
+    TRY(folder_path(folder, "adapter_config.json", &path, err));
+    *out = file_exists(strbuf_text(&path));
+    return ERR_OK;
+}
+
 /* Of a path where no config.json is. */
 static enum err_code refuse_place(const char *path, struct error *err) {
     if (model_preset_of(path)) {
@@ -32,10 +39,15 @@ static enum err_code refuse_place(const char *path, struct error *err) {
     if (!file_exists(path)) {
         return err_set(err, ERR_DATA, "there is no '%s': " EXPECTED, path);
     }
-    return err_set(err, ERR_DATA,
-                   "'%s' has no config.json: " EXPECTED
-                   "; an adapter must be merged into its model first",
-                   path);
+    bool is_adapter = false;
+    TRY(holds_adapter(path, &is_adapter, err));
+    if (is_adapter) {
+        return err_set(err, ERR_DATA,
+                       "'%s' holds an adapter, no model: give 'accord generate' its model and "
+                       "--adapter, or merge them by 'accord model merge'",
+                       path);
+    }
+    return err_set(err, ERR_DATA, "'%s' has no config.json: " EXPECTED, path);
 }
 
 static enum err_code read_config(const char *folder, struct weight_files *files,

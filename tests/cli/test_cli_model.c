@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static const char llama3_gguf[] = SOURCE_FOLDER "/tests/golden/gguf/llama3.gguf";
 static const char gpt2_gguf[] = SOURCE_FOLDER "/tests/golden/gguf/gpt2.gguf";
@@ -62,6 +63,11 @@ static void test_info__of_files_and_presets(void **state) {
     assert_has(cli->result.err, "did you mean '15m'?");
     EXPECT(cli, 3, "model", "info", models);
     assert_has(cli->result.err, "has no config.json");
+    const char *adapter = scratch_path(cli->scratch, "adapter");
+    assert_int_equal(mkdir(adapter, 0700), 0);
+    scratch_write(cli->scratch, "adapter/adapter_config.json", "{}");
+    EXPECT(cli, 3, "model", "info", adapter);
+    assert_has(cli->result.err, "holds an adapter, no model: give 'accord generate'");
 }
 
 static void test_convert__gguf_to_folder_to_folder(void **state) {
