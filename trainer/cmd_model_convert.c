@@ -14,8 +14,8 @@
 #include "policy/weight_writer.h"
 #include "trainer/cmd_model.h"
 #include "trainer/run.h"
+#include "trainer/text_table.h"
 
-#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 
@@ -128,7 +128,9 @@ static enum err_code report(const struct conversion *c, struct error *err) {
     const int64_t parameters = weight_source_describe(c->source).parameters;
     SCOPED(strbuf) struct strbuf text = STRBUF_INIT(OUTPUT_BYTES_MAX);
     if (!c->run->output->json) {
-        strbuf_addf(&text, "wrote %" PRId64 " parameters in %s to ", parameters, dtypes[c->dtype]);
+        strbuf_add(&text, "wrote ");
+        text_count(&text, (double)parameters, 0);
+        strbuf_addf(&text, " parameters in %s to ", dtypes[c->dtype]);
         output_add_visible_text(&text, c->to);
         strbuf_addf(&text, "%s\n", c->has_tokenizer ? ", with its tokenizer" : "");
         return output_text(c->run->output, &text, err);
