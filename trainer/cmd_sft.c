@@ -39,7 +39,7 @@ static const struct command_option options[] = {
      .help = "go on where a stopped or killed run left off, bit for bit"},
     {.name = "dry-run",
      .kind = OPTION_FLAG,
-     .help = "measure two steps and print the plan: time, memory, tokens"},
+     .help = "measure a little, and print the plan: time, memory, tokens"},
     {.name = NULL},
 };
 
@@ -67,7 +67,9 @@ const struct command cmd_sft = {
         "process, the log, metrics (JSON lines and TensorBoard), checkpoints, and in final/ a "
         "model that transformers loads, or an adapter that PEFT loads; what was written is read "
         "back and compared. A run that was stopped or killed goes on with --resume, and gives the "
-        "same bytes as one that was not.",
+        "same bytes as one that was not.\n\n"
+        "Everything else is set by --set or --config: 'accord config' lists the keys, below sft. "
+        "A checkpoint takes 12 bytes a trained parameter.",
     .options = options,
     .examples = examples,
     .config = &sft_config_table,

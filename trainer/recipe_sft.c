@@ -26,6 +26,7 @@
 #include "trainer/sft_data.h"
 #include "trainer/sft_loss.h"
 #include "trainer/sft_model.h"
+#include "trainer/text_table.h"
 #include "trainer/version.h"
 
 #include <inttypes.h>
@@ -170,17 +171,23 @@ static enum err_code report_step(struct sft *sft, int64_t step, const struct sft
     return metrics_add(sft->metrics, step + 1, row, sizeof row / sizeof *row, err);
 }
 
+/* Sums over the first `count` sequences that are kept for evaluation. */
+static enum err_code evaluate_first(struct sft *sft, int64_t count, struct sft_sums *sums,
+                                    struct error *err) {
+    for (int64_t i = 0; i < count; i++) {
+        const struct token_sequence sequence = token_set_at(&sft->data->validation, i);
+        TRY(take(sft, &sequence, 1, TT_NO_GRAD, sums, err));
+    }
+    return flush(sft, 1, TT_NO_GRAD, sums, err);
+}
+
 static enum err_code evaluate(struct sft *sft, int64_t steps_done, struct error *err) {
-    const struct token_set *set = &sft->data->validation;
-    if (set->count == 0) {
+    const int64_t count = sft->data->validation.count;
+    if (count == 0) {
         return ERR_OK;
     }
     struct sft_sums sums = {.targets = 0};
-    for (int64_t i = 0; i < set->count; i++) {
-        const struct token_sequence sequence = token_set_at(set, i);
-        TRY(take(sft, &sequence, 1, TT_NO_GRAD, &sums, err));
-    }
-    TRY(flush(sft, 1, TT_NO_GRAD, &sums, err));
+    TRY(evaluate_first(sft, count, &sums, err));
     const double targets = (double)sums.targets;
     const struct metric row[] = {
         {"eval_loss", sums.nll_nats / targets},
@@ -304,7 +311,9 @@ struct sft_plan {
     int64_t examples, validation_examples;
     int64_t tokens_per_epoch, target_tokens_per_epoch;
     int64_t steps;
-    double tokens; /* over all steps */
+    int64_t evaluations;
+    double tokens;            /* over all steps */
+    double evaluation_tokens; /* over all evaluations */
 };
 
 static struct sft_plan plan_of(const struct sft *sft) {
@@ -321,14 +330,39 @@ static struct sft_plan plan_of(const struct sft *sft) {
         plan.target_tokens_per_epoch += set->targets[i];
     }
     plan.tokens = (double)set->tokens * epoch_of(sft, plan.steps);
+    if (plan.validation_examples > 0) {
+        plan.evaluations = (plan.steps + sft->config->eval_every - 1) / sft->config->eval_every;
+    }
+    plan.evaluation_tokens = (double)sft->data->validation.tokens * (double)plan.evaluations;
     return plan;
 }
 
-/* What a dry run measures: two steps, of which the second is timed, with evaluation left out. */
+/* What a dry run measures: two steps, of which the second is timed, and the evaluation of as many
+ * examples as a step has. */
 struct sft_probe {
     double tokens_per_second;
+    double evaluation_tokens_per_second; /* 0 without examples for evaluation */
     int64_t memory_peak_bytes;
 };
+
+static double rate_since(const struct sft *sft, int64_t start_ns, int64_t tokens) {
+    const int64_t elapsed_ns = clock_monotonic_ns(&sft->run->clock) - start_ns;
+    return (double)tokens * (double)CLOCK_NS_PER_S / (double)elapsed_ns;
+}
+
+static enum err_code probe_evaluation(struct sft *sft, struct sft_probe *out, struct error *err) {
+    const int64_t kept = sft->data->validation.count;
+    if (kept == 0) {
+        return ERR_OK;
+    }
+    const int64_t step = sft->config->examples_per_step;
+    const int64_t count = kept < step ? kept : step;
+    struct sft_sums sums = {.targets = 0};
+    const int64_t start_ns = clock_monotonic_ns(&sft->run->clock);
+    TRY(evaluate_first(sft, count, &sums, err));
+    out->evaluation_tokens_per_second = rate_since(sft, start_ns, sums.tokens);
+    return ERR_OK;
+}
 
 static enum err_code probe(struct sft *sft, struct sft_probe *out, struct error *err) {
     double grad_norm = 0.0;
@@ -337,26 +371,51 @@ static enum err_code probe(struct sft *sft, struct sft_probe *out, struct error 
         const int64_t start_ns = clock_monotonic_ns(&sft->run->clock);
         TRY(accumulate(sft, step, &sums, err));
         TRY(update(sft, step, 0.0, &grad_norm, err)); /* learning rate 0: nothing moves */
-        const int64_t elapsed_ns = clock_monotonic_ns(&sft->run->clock) - start_ns;
-        out->tokens_per_second = (double)sums.tokens * (double)CLOCK_NS_PER_S / (double)elapsed_ns;
+        out->tokens_per_second = rate_since(sft, start_ns, sums.tokens);
     }
+    TRY(probe_evaluation(sft, out, err));
     out->memory_peak_bytes = machine_memory_peak();
     return ERR_OK;
 }
 
+static double training_seconds(const struct sft_plan *plan, const struct sft_probe *probe) {
+    return plan->tokens / probe->tokens_per_second;
+}
+
+static double evaluation_seconds(const struct sft_plan *plan, const struct sft_probe *probe) {
+    return plan->evaluations > 0 ? plan->evaluation_tokens / probe->evaluation_tokens_per_second
+                                 : 0.0;
+}
+
+static struct clock_text duration_of(double seconds) {
+    return clock_duration_text((int64_t)(seconds * (double)CLOCK_NS_PER_S));
+}
+
+static void add_counts(struct strbuf *out, const char *label, int64_t first, const char *middle,
+                       int64_t second, const char *end) {
+    strbuf_addf(out, "%-12s ", label);
+    text_count(out, (double)first, 0);
+    strbuf_add(out, middle);
+    text_count(out, (double)second, 0);
+    strbuf_addf(out, "%s\n", end);
+}
+
 static void build_plan_text(const struct sft_plan *plan, const struct sft_probe *probe,
                             struct strbuf *out) {
-    strbuf_addf(out, "%-12s %" PRId64 ", of which %" PRId64 " are trained\n", "parameters",
-                plan->parameters, plan->trained);
-    strbuf_addf(out, "%-12s %" PRId64 " for training, %" PRId64 " for evaluation\n", "examples",
-                plan->examples, plan->validation_examples);
-    strbuf_addf(out, "%-12s %" PRId64 " an epoch, of which %" PRId64 " are learnt\n", "tokens",
-                plan->tokens_per_epoch, plan->target_tokens_per_epoch);
-    strbuf_addf(out, "%-12s %" PRId64 "\n", "steps", plan->steps);
-    const double seconds = plan->tokens / probe->tokens_per_second;
-    strbuf_addf(out, "%-12s %s at %.0f tokens/s, measured on one step\n", "time",
-                clock_duration_text((int64_t)(seconds * (double)CLOCK_NS_PER_S)).text,
-                probe->tokens_per_second);
+    add_counts(out, "parameters", plan->parameters, ", of which ", plan->trained, " are trained");
+    add_counts(out, "examples", plan->examples, " for training, ", plan->validation_examples,
+               " for evaluation");
+    add_counts(out, "tokens", plan->tokens_per_epoch, " an epoch, of which ",
+               plan->target_tokens_per_epoch, " are learnt");
+    add_counts(out, "steps", plan->steps, ", and ", plan->evaluations,
+               plan->evaluations == 1 ? " evaluation" : " evaluations");
+    strbuf_addf(out, "%-12s %s at %.0f tokens/s, measured on one step\n", "training",
+                duration_of(training_seconds(plan, probe)).text, probe->tokens_per_second);
+    if (plan->evaluations > 0) {
+        strbuf_addf(out, "%-12s %s at %.0f tokens/s\n", "evaluation",
+                    duration_of(evaluation_seconds(plan, probe)).text,
+                    probe->evaluation_tokens_per_second);
+    }
     strbuf_addf(out, "%-12s %.2f GiB at the peak, measured on two steps\n", "memory",
                 (double)probe->memory_peak_bytes / (double)GIB);
 }
@@ -373,7 +432,9 @@ static enum err_code build_plan_json(const struct sft_plan *plan, const struct s
     json_put_i64(&w, "target_tokens_per_epoch", plan->target_tokens_per_epoch);
     json_put_i64(&w, "steps", plan->steps);
     json_put_f64(&w, "tokens_per_second", probe->tokens_per_second);
-    json_put_f64(&w, "seconds", plan->tokens / probe->tokens_per_second);
+    json_put_i64(&w, "evaluations", plan->evaluations);
+    json_put_f64(&w, "seconds", training_seconds(plan, probe) + evaluation_seconds(plan, probe));
+    json_put_f64(&w, "evaluation_seconds", evaluation_seconds(plan, probe));
     json_put_i64(&w, "memory_peak_bytes", probe->memory_peak_bytes);
     json_write_object_end(&w);
     strbuf_add_char(out, '\n');

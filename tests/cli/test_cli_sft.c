@@ -363,7 +363,15 @@ static void test_sft__dry_run_plans_and_writes_nothing(void **state) {
                 program_number(plan, root, "parameters_trained"));
     assert_true(program_number(plan, root, "target_tokens_per_epoch") <
                 program_number(plan, root, "tokens_per_epoch"));
-    assert_true(program_number(plan, root, "tokens_per_second") > 0.0);
+    const double training_rate = program_number(plan, root, "tokens_per_second");
+    const double seconds = program_number(plan, root, "seconds");
+    const double evaluation = program_number(plan, root, "evaluation_seconds");
+    assert_true(program_number(plan, root, "evaluations") == 3.0); /* after steps 5, 10 and 15 */
+    assert_true(training_rate > 0.0 && evaluation > 0.0);
+    const double steps_seconds = program_number(plan, root, "tokens_per_epoch") * 4.0 * STEPS /
+                                 program_number(plan, root, "examples") /
+                                 training_rate; /* whole steps of 4 examples */
+    assert_true(fabs(seconds - evaluation - steps_seconds) <= 1e-9 * seconds);
     assert_string_equal(scratch_list(p->scratch), "base.json tea.txt tok/");
 }
 
