@@ -54,8 +54,32 @@ enum err_code packed_batch_add(struct packed_batch *batch, const int32_t *ids, i
     return ERR_OK;
 }
 
+/* One sequence of token 0, whatever that is. */
+static enum err_code add_filler(struct packed_batch *batch, int64_t count, struct error *err) {
+    TRY(make_room(batch, count, 0, err));
+    for (int64_t i = 0; i < count; i++) {
+        batch->ids[batch->tokens + i] = 0;
+        batch->positions[batch->tokens + i] = i;
+    }
+    batch->tokens += count;
+    batch->fillers += count;
+    batch->sequences++;
+    batch->starts[batch->sequences] = batch->tokens;
+    return ERR_OK;
+}
+
+enum err_code packed_batch_fill(struct packed_batch *batch, int64_t multiple, int64_t longest,
+                                struct error *err) {
+    while (batch->tokens % multiple != 0) {
+        const int64_t missing = multiple - batch->tokens % multiple;
+        TRY(add_filler(batch, missing < longest ? missing : longest, err));
+    }
+    return ERR_OK;
+}
+
 void packed_batch_reset(struct packed_batch *batch) {
     batch->tokens = 0;
+    batch->fillers = 0;
     batch->sequences = 0;
     batch->targets = 0;
 }

@@ -26,7 +26,6 @@ enum err_code sft_loss_add(struct model *model, const struct packed_batch *batch
     sums->entropy_nats += entropy_nats;
     sums->correct += (int64_t)correct_targets;
     sums->targets += batch->targets;
-    sums->tokens += batch->tokens;
-    sums->sequences += batch->sequences;
+    sums->tokens += batch->tokens - batch->fillers;
     return ERR_OK;
 }

@@ -19,7 +19,6 @@ struct sft_sums {
     int64_t correct; /* targets that no other token was likelier than */
     int64_t targets;
     int64_t tokens;
-    int64_t sequences;
 };
 
 /* Adds the sums of a batch; with TT_GRAD also the gradients of L to the model's parameters.

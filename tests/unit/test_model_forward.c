@@ -283,10 +283,17 @@ static void test_packed_batch__lays_sequences_end_to_end(void **state) {
     assert_memory_equal(batch.target_rows, ((const int64_t[]){1, 3}), 2 * sizeof(int64_t));
     assert_memory_equal(batch.target_ids, ((const int64_t[]){9, 6}), 2 * sizeof(int64_t));
     assert_memory_equal(batch.target_sequences, ((const int64_t[]){0, 1}), 2 * sizeof(int64_t));
+    assert_ok(packed_batch_fill(&batch, 8, 2, &err), &err); /* two and one more */
+    assert_ok(packed_batch_fill(&batch, 8, 2, &err), &err); /* nothing is missing */
+    assert_memory_equal(batch.starts, ((const int64_t[]){0, 3, 5, 7, 8}), 5 * sizeof(int64_t));
+    assert_memory_equal(batch.positions + 5, ((const int64_t[]){0, 1, 0}), 3 * sizeof(int64_t));
+    assert_memory_equal(batch.ids + 5, ((const int64_t[]){0, 0, 0}), 3 * sizeof(int64_t));
+    assert_true(batch.sequences == 4 && batch.tokens == 8 && batch.fillers == 3);
+    assert_int_equal(batch.targets, 2);
     assert_fails(packed_batch_add(&batch, first, 0, NULL, &err), ERR_DATA,
                  "an empty sequence has nothing to predict from", &err);
     packed_batch_reset(&batch);
-    assert_int_equal(batch.tokens + batch.sequences + batch.targets, 0);
+    assert_int_equal(batch.tokens + batch.sequences + batch.targets + batch.fillers, 0);
 }
 
 static void test_packing__changes_no_log_probability(void **state) {
