@@ -33,7 +33,7 @@ static void store(struct hash_state *state, const crypto_hash_sha256_state *sodi
     memcpy(state->opaque, sodium, sizeof *sodium);
 }
 
-static enum err_code update_from_file(struct hash_state *state, const char *path,
+static enum err_code update_from_file(struct hash_state *state, const char *path, bool may_stop,
                                       struct error *err) {
     SCOPED(file_fd) int fd = -1;
     TRY(file_open(path, O_RDONLY, &fd, err));
@@ -42,7 +42,7 @@ static enum err_code update_from_file(struct hash_state *state, const char *path
     do {
         TRY(file_read(fd, path, piece, sizeof piece, &count, err));
         hash_update(state, piece, count);
-        if (interrupt_requested()) {
+        if (may_stop && interrupt_requested()) {
             return err_set(err, ERR_INTERRUPTED, "interrupted while reading '%s'", path);
         }
     } while (count > 0);
@@ -112,12 +112,21 @@ enum err_code hash_bytes(const void *bytes, size_t count, struct hash_digest *ou
     return ERR_OK;
 }
 
-enum err_code hash_file(const char *path, struct hash_digest *out_digest, struct error *err) {
+static enum err_code digest_file(const char *path, bool may_stop, struct hash_digest *out_digest,
+                                 struct error *err) {
     struct hash_state state;
     TRY(hash_init(&state, err));
-    TRY(update_from_file(&state, path, err));
+    TRY(update_from_file(&state, path, may_stop, err));
     *out_digest = hash_final(&state);
     return ERR_OK;
+}
+
+enum err_code hash_file(const char *path, struct hash_digest *out_digest, struct error *err) {
+    return digest_file(path, true, out_digest, err);
+}
+
+enum err_code hash_file_whole(const char *path, struct hash_digest *out_digest, struct error *err) {
+    return digest_file(path, false, out_digest, err);
 }
 
 void hash_to_hex(const struct hash_digest *digest, char out_hex[HASH_HEX_BYTES]) {

@@ -61,6 +61,10 @@ ERR_NODISCARD enum err_code hash_bytes(const void *bytes, size_t count,
 ERR_NODISCARD enum err_code hash_file(const char *path, struct hash_digest *out_digest,
                                       struct error *err);
 
+/* The same, which a signal does not stop (base/interrupt.h): where it is one that asks for it. */
+ERR_NODISCARD enum err_code hash_file_whole(const char *path, struct hash_digest *out_digest,
+                                            struct error *err);
+
 /* 64 lower-case hexadecimal digits and a NUL. */
 void hash_to_hex(const struct hash_digest *digest, char out_hex[HASH_HEX_BYTES]);
 

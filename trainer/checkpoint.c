@@ -33,13 +33,6 @@ enum { PARAMS, OPTIMIZER, FILE_COUNT };
 static const char *const file_names[] = {"params.safetensors", "optimizer.safetensors"};
 static const char *const digest_keys[] = {"params_sha256", "optimizer_sha256"};
 
-/* Not hash_file: a signal stops that, and it is the signal that has a checkpoint saved. */
-static enum err_code hash_whole(const char *path, struct hash_digest *out, struct error *err) {
-    SCOPED(file_map) struct file_map map = FILE_MAP_INIT;
-    TRY(file_map_open(path, &map, err));
-    return hash_bytes(map.bytes, map.count, out, err);
-}
-
 static enum err_code write_state(const struct checkpoint_state *state,
                                  const struct hash_digest digests[FILE_COUNT], const char *path,
                                  struct error *err) {
@@ -90,10 +83,10 @@ static enum err_code fill(void *context, const char *folder, struct error *err) 
     struct hash_digest digests[FILE_COUNT];
     TRY(folder_path(folder, file_names[PARAMS], &path, err));
     TRY(tt_params_save(saving->params, strbuf_text(&path), NULL, 0, err));
-    TRY(hash_whole(strbuf_text(&path), &digests[PARAMS], err));
+    TRY(hash_file_whole(strbuf_text(&path), &digests[PARAMS], err));
     TRY(folder_path(folder, file_names[OPTIMIZER], &path, err));
     TRY(tt_adamw_save(saving->adamw, strbuf_text(&path), err));
-    TRY(hash_whole(strbuf_text(&path), &digests[OPTIMIZER], err));
+    TRY(hash_file_whole(strbuf_text(&path), &digests[OPTIMIZER], err));
     TRY(folder_path(folder, "state.json", &path, err));
     return write_state(saving->state, digests, strbuf_text(&path), err);
 }
@@ -238,7 +231,7 @@ static enum err_code find_file(const struct json *doc, const char *folder, int64
     char found[HASH_HEX_BYTES];
     TRY(folder_path(folder, file_names[file], out_path, err));
     TRY(json_get_string(doc, json_root(doc), digest_keys[file], &saved, err));
-    TRY(hash_whole(strbuf_text(out_path), &digest, err));
+    TRY(hash_file_whole(strbuf_text(out_path), &digest, err));
     hash_to_hex(&digest, found);
     if (strcmp(found, saved) != 0) {
         return err_set(err, ERR_DATA,
