@@ -14,11 +14,11 @@
  */
 #include "tensor/tt_internal.hpp"
 #include "tensor/tt_node.hpp"
+#include "tensor/tt_parallel.hpp"
 #include "tensor/tt_product.hpp"
 
 #include "tensor/kernels/kernel_attention_rows.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -183,7 +183,7 @@ void forward_task(const attention_call &call, int64_t task, const at::Tensor &ou
 
 /* Calls run(task) for all tasks, on all threads. */
 template <typename Run> void run_tasks(const attention_call &call, Run &&run) {
-    at::parallel_for(0, call.tasks(), 1, [&](int64_t begin, int64_t end) {
+    parallel_for(call.tasks(), 1, [&](int64_t begin, int64_t end) {
         for (int64_t task = begin; task < end; task++) {
             run(task);
         }

@@ -15,12 +15,12 @@
  */
 #include "tensor/tt_internal.hpp"
 #include "tensor/tt_node.hpp"
+#include "tensor/tt_parallel.hpp"
 #include "tensor/tt_process.hpp"
 #include "tensor/tt_product.hpp"
 
 #include "tensor/kernels/kernel_logp.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
@@ -171,7 +171,7 @@ template <typename T> void forward_on_cpu(const head_call &call, const head_resu
     const int64_t vocab = call.weight.size(0);
     const int64_t segments = ceil_div(vocab, SEGMENT_COLUMNS);
     const at::Tensor storage = at::empty({segments, 4, rows}, at::kFloat);
-    at::parallel_for(0, segments, 1, [&](int64_t begin, int64_t end) {
+    parallel_for(segments, 1, [&](int64_t begin, int64_t end) {
         tile_scratch<T> scratch(call);
         for (int64_t segment = begin; segment < end; segment++) {
             const kernel_logp_stats whole = stats_at(storage, segment, 0);
@@ -285,7 +285,7 @@ void backward_span_on_cpu(const backward_pass<T> &pass, const backward_span<T> &
     const at::TensorOptions options = pass.call.hidden.options();
     const int64_t turned_elements = pass.hidden ? BLOCK_COLUMNS * product_depth<T>(rows) : 0;
     const int64_t blocks = ceil_div(span.columns, BLOCK_COLUMNS);
-    at::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
+    parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
         tile_scratch<T> scratch(pass.call);
         const at::Tensor turned = at::empty({turned_elements}, options);
         for (int64_t block = begin; block < end; block++) {
@@ -296,9 +296,8 @@ void backward_span_on_cpu(const backward_pass<T> &pass, const backward_span<T> &
     });
     if (pass.sinks.hidden.defined()) {
         clear_padding(span, rows);
-        at::parallel_for(0, rows, ROW_TILE, [&](int64_t begin, int64_t end) {
-            backward_rows<T>(pass, span, begin, end);
-        });
+        parallel_for(rows, ROW_TILE,
+                     [&](int64_t begin, int64_t end) { backward_rows<T>(pass, span, begin, end); });
     }
 }
 

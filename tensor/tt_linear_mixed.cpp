@@ -2,9 +2,9 @@
  * tt_linear_mixed in tt_ops.h. */
 #include "tensor/tt_internal.hpp"
 #include "tensor/tt_node.hpp"
+#include "tensor/tt_parallel.hpp"
 #include "tensor/tt_product.hpp"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
@@ -31,7 +31,7 @@ void add_weight_grad(const at::Tensor &d, const at::Tensor &x, const at::Tensor 
     const auto right = product_outer_prepare<at::BFloat16>(x);
     const int64_t outputs = d.size(1);
     const auto *from = d.const_data_ptr<at::BFloat16>();
-    at::parallel_for(0, (outputs + ROW_TILE - 1) / ROW_TILE, 1, [&](int64_t begin, int64_t end) {
+    parallel_for((outputs + ROW_TILE - 1) / ROW_TILE, 1, [&](int64_t begin, int64_t end) {
         const at::Tensor turned =
             at::empty({ROW_TILE * product_depth<at::BFloat16>(x.size(0))}, x.options());
         for (int64_t first = begin * ROW_TILE; first < std::min(end * ROW_TILE, outputs);

@@ -1,7 +1,7 @@
 /* tt_product.cpp - see tt_product.hpp. */
 #include "tensor/tt_product.hpp"
+#include "tensor/tt_parallel.hpp"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/graph_task.h>
@@ -64,7 +64,7 @@ template <> product_outer_right<at::BFloat16> product_outer_prepare(const at::Te
     const at::Tensor storage = at::empty({product_panels_elements(depth, k)}, h.options());
     const product_panels<at::BFloat16> panels = {storage.mutable_data_ptr<at::BFloat16>(), depth};
     const auto *from = h.const_data_ptr<at::BFloat16>();
-    at::parallel_for(0, (m + 1) / 2, ROW_TILE, [&](int64_t begin, int64_t end) {
+    parallel_for((m + 1) / 2, ROW_TILE, [&](int64_t begin, int64_t end) {
         const int64_t first = 2 * begin;
         product_fill_panels(panels, first, from + first * k, std::min(2 * end, m) - first, k);
     });

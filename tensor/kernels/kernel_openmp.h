@@ -14,6 +14,10 @@
 #ifndef TENSOR_KERNELS_KERNEL_OPENMP_H
 #define TENSOR_KERNELS_KERNEL_OPENMP_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* `index` in [0, count); count is at most the threads asked for. */
 typedef void (*kernel_openmp_body)(void *context, int index, int count);
 
@@ -22,5 +26,9 @@ void kernel_openmp_run(int threads, kernel_openmp_body body, void *context);
 
 /* Opens libgomp before another library does: the first decides how its threads wait. */
 void kernel_openmp_open(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
