@@ -171,9 +171,12 @@ void forward_task(const attention_call &call, int64_t task, const at::Tensor &ou
             const int64_t count = std::min(BLOCK, keys.count - first);
             const int64_t seen = first + BLOCK;
             product_run(block_product(BLOCK, seen, d, rows + first * d, d, keys_right, scores));
-            const kernel_attention_block block =
-                block_of(call, first, count, scores, seen, operand_of<T>);
-            kernel_attention_weights(&block, weights, sum, lse_row + first, KERNEL_ISA_BEST);
+            const kernel_attention_weights_args args = {
+                .block = block_of(call, first, count, scores, seen, operand_of<T>),
+                .weights = weights,
+                .sum = sum,
+                .lse = lse_row + first};
+            kernel_attention_weights(&args, KERNEL_ISA_BEST);
             product_run(block_product(BLOCK, d, seen, weights, seen, values_right, mixed));
             scatter<T>(mixed, sum, out, queries, first, count);
         }

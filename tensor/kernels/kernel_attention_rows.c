@@ -22,13 +22,6 @@ static KERNEL_INLINE void clear_unseen(const struct kernel_attention_block *bloc
 
 /* --- weights ---------------------------------------------------------------------------------- */
 
-struct weights_plan {
-    const struct kernel_attention_block *block;
-    void *weights;
-    float *sum;
-    float *lse;
-};
-
 static KERNEL_INLINE float largest_of(const float *x, int64_t n) {
     float lane[ROW_LANES];
     for (int64_t l = 0; l < ROW_LANES; l++) {
@@ -51,9 +44,9 @@ static KERNEL_INLINE float largest_of(const float *x, int64_t n) {
     return largest;
 }
 
-static KERNEL_INLINE void weights_row(const struct weights_plan *plan, int64_t row,
+static KERNEL_INLINE void weights_row(const struct kernel_attention_weights_args *a, int64_t row,
                                       enum kernel_operand operand) {
-    const struct kernel_attention_block *block = plan->block;
+    const struct kernel_attention_block *block = &a->block;
     const int64_t at = row * block->stride;
     const int64_t seen = seen_of(block, row);
     const float *scores = block->scores + at;
@@ -66,34 +59,32 @@ static KERNEL_INLINE void weights_row(const struct weights_plan *plan, int64_t r
         for (int64_t l = 0; l < ROW_LANES; l++) {
             float weight = kernel_exp(scale * scores[i + l] - largest);
             lane[l] += weight;
-            row_store(operand, plan->weights, at + i + l, weight);
+            row_store(operand, a->weights, at + i + l, weight);
         }
     }
     for (int64_t i = whole; i < seen; i++) {
         float weight = kernel_exp(scale * scores[i] - largest);
         lane[i - whole] += weight;
-        row_store(operand, plan->weights, at + i, weight);
+        row_store(operand, a->weights, at + i, weight);
     }
-    clear_unseen(block, row, plan->weights);
-    plan->sum[row] = row_add_lanes(lane);
-    plan->lse[row] = largest + (float)portable_log((double)plan->sum[row]);
+    clear_unseen(block, row, a->weights);
+    a->sum[row] = row_add_lanes(lane);
+    a->lse[row] = largest + (float)portable_log((double)a->sum[row]);
 }
 
-static KERNEL_INLINE void weights_with(const struct weights_plan *a, int64_t begin, int64_t end,
-                                       enum kernel_operand operand) {
+static KERNEL_INLINE void weights_with(const struct kernel_attention_weights_args *a, int64_t begin,
+                                       int64_t end, enum kernel_operand operand) {
     for (int64_t row = begin; row < end; row++) {
         weights_row(a, row, operand);
     }
 }
 
-ROW_RANGE(weights, struct weights_plan, block->operand)
-KERNEL_VARIANTS(weights, struct weights_plan)
+ROW_RANGE(weights, struct kernel_attention_weights_args, block.operand)
+KERNEL_VARIANTS(weights, struct kernel_attention_weights_args)
 
-void kernel_attention_weights(const struct kernel_attention_block *block, void *weights, float *sum,
-                              float *lse, enum kernel_isa isa) {
-    ASSERT_LE(1, block->seen);
-    const struct weights_plan plan = {block, weights, sum, lse};
-    kernel_variant(&weights_variants, isa)(&plan, 0, block->rows);
+void kernel_attention_weights(const struct kernel_attention_weights_args *a, enum kernel_isa isa) {
+    ASSERT_LE(1, a->block.seen);
+    kernel_variant(&weights_variants, isa)(a, 0, a->block.rows);
 }
 
 /* --- gradients -------------------------------------------------------------------------------- */

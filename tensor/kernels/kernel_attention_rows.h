@@ -35,10 +35,14 @@ struct kernel_attention_block {
     enum kernel_operand operand;
 };
 
-/* weights = exp(scale s - max), max the row's largest scale s; `sum` is the sum of the row's, and
- * lse = max + log sum. */
-void kernel_attention_weights(const struct kernel_attention_block *block, void *weights, float *sum,
-                              float *lse, enum kernel_isa isa);
+struct kernel_attention_weights_args {
+    struct kernel_attention_block block;
+    void *weights; /* [rows, columns]: exp(scale s - max), max the row's largest scale s; out */
+    float *sum;    /* [rows]: of the row's weights; out */
+    float *lse;    /* [rows]: max + log sum; out */
+};
+
+void kernel_attention_weights(const struct kernel_attention_weights_args *a, enum kernel_isa isa);
 
 struct kernel_attention_grads_args {
     struct kernel_attention_block block;

@@ -33,6 +33,14 @@ static const struct kernel_attention_block block = {.rows = ROWS,
                                                     .scores = scores,
                                                     .operand = KERNEL_OPERAND_F32};
 
+static void run_weights(const struct kernel_attention_block *of, void *weights, float sum[],
+                        float lse[], enum kernel_isa isa) {
+    kernel_attention_weights(
+        &(struct kernel_attention_weights_args){
+            .block = *of, .weights = weights, .sum = sum, .lse = lse},
+        isa);
+}
+
 static double log_sum_of(int64_t row) {
     double sum = 0.0;
     for (int64_t i = 0; i < SEEN + row; i++) {
@@ -47,7 +55,7 @@ static void test_kernel_attention_weights__equal_the_formula(void **state) {
     float weights[ROWS * STRIDE];
     float sum[ROWS];
     float lse[ROWS];
-    kernel_attention_weights(&block, weights, sum, lse, KERNEL_ISA_BEST);
+    run_weights(&block, weights, sum, lse, KERNEL_ISA_BEST);
     for (int64_t row = 0; row < ROWS; row++) {
         const double expected_lse = log_sum_of(row);
         assert_near((double)lse[row], expected_lse, 1e-6);
@@ -100,7 +108,7 @@ static void run_all(enum kernel_isa isa, struct outputs *out) {
     struct kernel_attention_block narrow = block;
     narrow.operand = KERNEL_OPERAND_BF16;
     memset(out, 0, sizeof *out);
-    kernel_attention_weights(&narrow, out->weights, out->sum, out->lse, isa);
+    run_weights(&narrow, out->weights, out->sum, out->lse, isa);
     kernel_attention_grads(&(struct kernel_attention_grads_args){.block = narrow,
                                                                  .lse = out->lse,
                                                                  .d_weights = d_weights,
@@ -144,7 +152,7 @@ static void test_kernel_attention_weights__first_token_sees_itself(void **state)
                                                  .scale = 0.5F,
                                                  .scores = score,
                                                  .operand = KERNEL_OPERAND_F32};
-    kernel_attention_weights(&first, weights, &sum, &lse, KERNEL_ISA_BEST);
+    run_weights(&first, weights, &sum, &lse, KERNEL_ISA_BEST);
     assert_true(weights[0] == 1.0F && weights[1] == 0.0F && sum == 1.0F && lse == 20.0F);
 }
 
