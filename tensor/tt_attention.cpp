@@ -124,9 +124,9 @@ template <typename T> product_right<T> right_of(const T *w, int64_t rows, int64_
 
 /* c [m, n] = a [m, k] b, a and c without gaps unless a stride is given. */
 template <typename T>
-product<T> block_product(int64_t m, int64_t n, int64_t k, const T *a, int64_t a_stride,
-                         const product_right<T> &b, float *c) {
-    return {m, n, k, a, a_stride, b, c, n, false};
+product<T> block_product(int64_t m, int64_t n, int64_t k, const T *a, const product_right<T> &b,
+                         float *c) {
+    return {m, n, k, a, k, b, c, n, false};
 }
 
 kernel_attention_block block_of(const attention_call &call, int64_t first, int64_t rows,
@@ -170,14 +170,14 @@ void forward_task(const attention_call &call, int64_t task, const at::Tensor &ou
         for (int64_t first = 0; first < keys.count; first += BLOCK) {
             const int64_t count = std::min(BLOCK, keys.count - first);
             const int64_t seen = first + BLOCK;
-            product_run(block_product(BLOCK, seen, d, rows + first * d, d, keys_right, scores));
+            product_run(block_product(BLOCK, seen, d, rows + first * d, keys_right, scores));
             const kernel_attention_weights_args args = {
                 .block = block_of(call, first, count, scores, seen, operand_of<T>),
                 .weights = weights,
                 .sum = sum,
                 .lse = lse_row + first};
             kernel_attention_weights(&args, KERNEL_ISA_BEST);
-            product_run(block_product(BLOCK, d, seen, weights, seen, values_right, mixed));
+            product_run(block_product(BLOCK, d, seen, weights, values_right, mixed));
             scatter<T>(mixed, sum, out, queries, first, count);
         }
     }
@@ -255,7 +255,7 @@ void add_outer(backward_task<T> &task, const T *left, int64_t columns, const T *
                int64_t count, float *sum) {
     const int64_t depth = product_depth<T>(count);
     product_transpose_left(left, columns, count, columns, task.turned);
-    product<T> p = block_product(columns, task.d, depth, task.turned, depth,
+    product<T> p = block_product(columns, task.d, depth, task.turned,
                                  right_of(right, depth, task.d, task.panels), sum);
     p.accumulate = true;
     product_run(p);
@@ -269,8 +269,8 @@ void backward_block(backward_task<T> &task, head_rows queries, const float *lse,
     const int64_t seen = first + BLOCK;
     const T *q = task.queries + first * d;
     const T *dy = task.upstream + first * d;
-    product_run(block_product(BLOCK, seen, d, q, d, task.keys_transposed, task.scores));
-    product_run(block_product(BLOCK, seen, d, dy, d, task.values_transposed, task.d_weights));
+    product_run(block_product(BLOCK, seen, d, q, task.keys_transposed, task.scores));
+    product_run(block_product(BLOCK, seen, d, dy, task.values_transposed, task.d_weights));
     const kernel_attention_grads_args args = {
         .block = block_of(task.call, first, count, task.scores, seen, operand_of<T>),
         .lse = lse + first,
@@ -280,8 +280,7 @@ void backward_block(backward_task<T> &task, head_rows queries, const float *lse,
     kernel_attention_grads(&args, KERNEL_ISA_BEST);
     add_outer(task, task.weights, seen, dy, count, task.d_values);
     add_outer(task, task.d_scores, seen, q, count, task.d_keys);
-    product_run(
-        block_product(count, d, seen, task.d_scores, seen, task.keys_right, task.d_queries));
+    product_run(block_product(count, d, seen, task.d_scores, task.keys_right, task.d_queries));
     scatter<T>(task.d_queries, nullptr, d_q, queries, first, count);
 }
 

@@ -80,7 +80,7 @@ class norm_function : public torch::autograd::Function<norm_function> {
         const at::Tensor x = given.contiguous();
         const int64_t n = weight.size(0);
         const int64_t rows = x.numel() / n;
-        const at::Tensor y = at::empty(x.sizes(), x.options().dtype(kind.dtype));
+        at::Tensor y = at::empty(x.sizes(), x.options().dtype(kind.dtype));
         const at::Tensor scale = at::empty({rows}, x.options());
         const at::Tensor mean = kind.is_rms ? at::Tensor() : at::empty({rows}, x.options());
         const at::Tensor weight_rows = weight.contiguous();
@@ -163,7 +163,7 @@ at::Tensor norm(const at::Tensor &x, const at::Tensor &weight, const optional_te
 at::Tensor rotated(const at::Tensor &given, const at::Tensor &cosine, const at::Tensor &sine,
                    bool is_inverse) {
     const at::Tensor x = given.contiguous();
-    const at::Tensor y = at::empty(x.sizes(), x.options());
+    at::Tensor y = at::empty(x.sizes(), x.options());
     const kernel_train_rotate_args args = {.operand = operand_of(x),
                                            .x = x.const_data_ptr(),
                                            .rows = x.size(0),
@@ -222,7 +222,7 @@ class gate_function : public torch::autograd::Function<gate_function> {
                               const at::Tensor &given_up) {
         const at::Tensor gate = given_gate.contiguous();
         const at::Tensor up = given_up.contiguous();
-        const at::Tensor y = at::empty(gate.sizes(), gate.options());
+        at::Tensor y = at::empty(gate.sizes(), gate.options());
         const kernel_train_gate_args args = {.operand = operand_of(gate),
                                              .gate = gate.const_data_ptr(),
                                              .up = up.const_data_ptr(),
@@ -259,7 +259,7 @@ class residual_function : public torch::autograd::Function<residual_function> {
                               const at::Tensor &given_delta) {
         const at::Tensor x = given_x.contiguous();
         const at::Tensor delta = given_delta.contiguous();
-        const at::Tensor y = at::empty(x.sizes(), x.options());
+        at::Tensor y = at::empty(x.sizes(), x.options());
         const kernel_train_residual_args args = {.x = x.const_data_ptr<float>(),
                                                  .operand = operand_of(delta),
                                                  .delta = delta.const_data_ptr(),
