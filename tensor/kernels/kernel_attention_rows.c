@@ -6,8 +6,6 @@
 #include "tensor/kernels/kernel_exp_internal.h"
 #include "tensor/kernels/kernel_rows_internal.h"
 
-#include <math.h>
-
 static KERNEL_INLINE int64_t seen_of(const struct kernel_attention_block *block, int64_t row) {
     const int64_t seen = block->seen + row;
     return seen < block->columns ? seen : block->columns;
@@ -72,14 +70,7 @@ static KERNEL_INLINE void weights_row(const struct kernel_attention_weights_args
     a->lse[row] = largest + (float)portable_log((double)a->sum[row]);
 }
 
-static KERNEL_INLINE void weights_with(const struct kernel_attention_weights_args *a, int64_t begin,
-                                       int64_t end, enum kernel_operand operand) {
-    for (int64_t row = begin; row < end; row++) {
-        weights_row(a, row, operand);
-    }
-}
-
-ROW_RANGE(weights, struct kernel_attention_weights_args, block.operand)
+ROW_LOOP(weights, struct kernel_attention_weights_args, block.operand)
 KERNEL_VARIANTS(weights, struct kernel_attention_weights_args)
 
 void kernel_attention_weights(const struct kernel_attention_weights_args *a, enum kernel_isa isa) {
@@ -128,14 +119,7 @@ static KERNEL_INLINE void grads_row(const struct kernel_attention_grads_args *a,
     clear_unseen(&a->block, row, a->d_scores);
 }
 
-static KERNEL_INLINE void grads_with(const struct kernel_attention_grads_args *a, int64_t begin,
-                                     int64_t end, enum kernel_operand operand) {
-    for (int64_t row = begin; row < end; row++) {
-        grads_row(a, row, operand);
-    }
-}
-
-ROW_RANGE(grads, struct kernel_attention_grads_args, block.operand)
+ROW_LOOP(grads, struct kernel_attention_grads_args, block.operand)
 KERNEL_VARIANTS(grads, struct kernel_attention_grads_args)
 
 void kernel_attention_grads(const struct kernel_attention_grads_args *a, enum kernel_isa isa) {
@@ -155,14 +139,7 @@ static KERNEL_INLINE void store_row(const struct kernel_attention_store_args *a,
     }
 }
 
-static KERNEL_INLINE void store_with(const struct kernel_attention_store_args *a, int64_t begin,
-                                     int64_t end, enum kernel_operand operand) {
-    for (int64_t row = begin; row < end; row++) {
-        store_row(a, row, operand);
-    }
-}
-
-ROW_RANGE(store, struct kernel_attention_store_args, operand)
+ROW_LOOP(store, struct kernel_attention_store_args, operand)
 KERNEL_VARIANTS(store, struct kernel_attention_store_args)
 
 void kernel_attention_store(const struct kernel_attention_store_args *a, enum kernel_isa isa) {

@@ -9,37 +9,20 @@
 
 /* --- norms ------------------------------------------------------------------------------------ */
 
-static KERNEL_INLINE void norm_row(const struct kernel_decode_norm_args *a, const float *x,
-                                   int64_t out_at) {
-    float count = (float)a->n;
-    float mean = a->is_rms ? 0.0F : row_sum(x, a->n, 0.0F, false) / count;
-    float scale = 1.0F / sqrtf(row_sum(x, a->n, mean, true) / count + a->eps);
-    float *out_f32 = (float *)a->out + (a->operand == KERNEL_OPERAND_F32 ? out_at : 0);
-    uint16_t *out_bf16 = (uint16_t *)a->out + (a->operand == KERNEL_OPERAND_BF16 ? out_at : 0);
-    KERNEL_SIMD
-    for (int64_t i = 0; i < a->n; i++) {
-        float value = (x[i] - mean) * scale * a->weight[i];
-        value = a->bias ? value + a->bias[i] : value;
-        if (a->operand == KERNEL_OPERAND_BF16) {
-            out_bf16[i] = kernel_bf16_of_f32(value);
-        } else {
-            out_f32[i] = value;
-        }
-    }
-}
-
-static KERNEL_INLINE void norm_range(const struct kernel_decode_norm_args *a, int64_t begin,
-                                     int64_t end) {
-    int64_t stride = kernel_operand_stride(a->operand, a->n);
+static KERNEL_INLINE void norm_with(const struct kernel_decode_norm_args *a, int64_t begin,
+                                    int64_t end, enum kernel_operand operand) {
+    const struct row_norm norm = {a->weight, a->bias, a->n, a->eps, a->is_rms};
+    const int64_t stride = kernel_operand_stride(operand, a->n);
     for (int64_t row = begin; row < end; row++) {
         const float *x = a->x + (a->pick ? a->pick[row] : row) * a->n;
-        norm_row(a, x, row * stride);
+        (void)row_normalise(&norm, x, operand, a->out, row * stride);
         for (int64_t i = a->n; i < stride; i++) {
-            row_store(a->operand, a->out, row * stride + i, 0.0F);
+            row_store(operand, a->out, row * stride + i, 0.0F);
         }
     }
 }
 
+ROW_RANGE(norm, struct kernel_decode_norm_args, operand)
 KERNEL_VARIANTS(norm, struct kernel_decode_norm_args)
 
 void kernel_decode_norm(const struct kernel_decode_norm_args *a, const struct kernel_team *team) {

@@ -9,6 +9,9 @@
 #include "tensor/kernels/kernel_cpu_internal.h"
 #include "tensor/kernels/kernel_operand.h"
 
+#include <math.h>
+#include <stdbool.h>
+
 #define ROW_LANES 16
 
 /* From `name`_with(const args_type *a, begin, end, operand) makes `name`_range, in which `operand`,
@@ -21,6 +24,16 @@
             name##_with(a, begin, end, KERNEL_OPERAND_F32);                                  \
         }                                                                                    \
     }
+
+/* The same from `name`_row(a, row, operand), for each row. */
+#define ROW_LOOP(name, args_type, operand)                                                \
+    static KERNEL_INLINE void name##_with(const args_type *a, int64_t begin, int64_t end, \
+                                          enum kernel_operand constant) {                 \
+        for (int64_t row = begin; row < end; row++) {                                     \
+            name##_row(a, row, constant);                                                 \
+        }                                                                                 \
+    }                                                                                     \
+    ROW_RANGE(name, args_type, operand)
 
 static KERNEL_INLINE float row_load(enum kernel_operand operand, const void *from, int64_t at) {
     return operand == KERNEL_OPERAND_BF16 ? kernel_f32_of_bf16(((const uint16_t *)from)[at])
@@ -61,6 +74,38 @@ static KERNEL_INLINE float row_sum(const float *x, int64_t n, float shift, bool 
         lane[i - whole] += is_square ? value * value : value;
     }
     return row_add_lanes(lane);
+}
+
+/* A norm: y = weight * (x - mean) scale + bias with scale = 1 / sqrt(var + eps), where is_rms the
+ * same with mean 0 and no bias. */
+struct row_norm {
+    const float *weight; /* [n] */
+    const float *bias;   /* [n], or NULL */
+    int64_t n;
+    float eps;
+    bool is_rms;
+};
+
+struct row_moments {
+    float mean;
+    float scale;
+};
+
+static KERNEL_INLINE struct row_moments row_normalise(const struct row_norm *norm, const float *x,
+                                                      enum kernel_operand operand, void *y,
+                                                      int64_t y_at) {
+    const float count = (float)norm->n;
+    const float mean = norm->is_rms ? 0.0F : row_sum(x, norm->n, 0.0F, false) / count;
+    const float scale = 1.0F / sqrtf(row_sum(x, norm->n, mean, true) / count + norm->eps);
+    const float *weight = norm->weight;
+    const float *bias = norm->bias;
+    KERNEL_SIMD
+    for (int64_t i = 0; i < norm->n; i++) {
+        float value = (x[i] - mean) * scale * weight[i];
+        value = bias ? value + bias[i] : value;
+        row_store(operand, y, y_at + i, value);
+    }
+    return (struct row_moments){mean, scale};
 }
 
 #endif

@@ -5,41 +5,22 @@
 #include "tensor/kernels/kernel_exp_internal.h"
 #include "tensor/kernels/kernel_rows_internal.h"
 
-#include <math.h>
-#include <string.h>
-
 /* --- norm ------------------------------------------------------------------------------------- */
 
 static KERNEL_INLINE void norm_row(const struct kernel_train_norm_args *a, int64_t row,
                                    enum kernel_operand operand) {
-    const float *x = a->x + row * a->n;
-    const float count = (float)a->n;
-    const float mean = a->is_rms ? 0.0F : row_sum(x, a->n, 0.0F, false) / count;
-    const float scale = 1.0F / sqrtf(row_sum(x, a->n, mean, true) / count + a->eps);
-    const float *bias = a->bias;
+    const struct row_norm norm = {a->weight, a->bias, a->n, a->eps, a->is_rms};
     const int64_t at = row * a->n;
-    KERNEL_SIMD
-    for (int64_t i = 0; i < a->n; i++) {
-        float value = (x[i] - mean) * scale * a->weight[i];
-        value = bias ? value + bias[i] : value;
-        row_store(operand, a->y, at + i, value);
-    }
+    const struct row_moments moments = row_normalise(&norm, a->x + at, operand, a->y, at);
     if (a->scale) {
-        a->scale[row] = scale;
+        a->scale[row] = moments.scale;
     }
     if (a->mean && !a->is_rms) {
-        a->mean[row] = mean;
+        a->mean[row] = moments.mean;
     }
 }
 
-static KERNEL_INLINE void norm_with(const struct kernel_train_norm_args *a, int64_t begin,
-                                    int64_t end, enum kernel_operand operand) {
-    for (int64_t row = begin; row < end; row++) {
-        norm_row(a, row, operand);
-    }
-}
-
-ROW_RANGE(norm, struct kernel_train_norm_args, operand)
+ROW_LOOP(norm, struct kernel_train_norm_args, operand)
 KERNEL_VARIANTS(norm, struct kernel_train_norm_args)
 
 void kernel_train_norm(const struct kernel_train_norm_args *a, struct kernel_cpu cpu) {
@@ -165,14 +146,7 @@ static KERNEL_INLINE void rotate_row(const struct kernel_train_rotate_args *a, i
     }
 }
 
-static KERNEL_INLINE void rotate_with(const struct kernel_train_rotate_args *a, int64_t begin,
-                                      int64_t end, enum kernel_operand operand) {
-    for (int64_t row = begin; row < end; row++) {
-        rotate_row(a, row, operand);
-    }
-}
-
-ROW_RANGE(rotate, struct kernel_train_rotate_args, operand)
+ROW_LOOP(rotate, struct kernel_train_rotate_args, operand)
 KERNEL_VARIANTS(rotate, struct kernel_train_rotate_args)
 
 void kernel_train_rotate(const struct kernel_train_rotate_args *a, struct kernel_cpu cpu) {
