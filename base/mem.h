@@ -47,6 +47,10 @@ void mem_free(void *block);
  * result; docs/BENCHMARKS.md has what it gains. */
 void mem_prefer_huge_pages(void *block, size_t bytes);
 
+/* Gives freed memory back to the system; the heap of the program keeps it otherwise. For after the
+ * release of what a later stage has no use for: it walks the whole heap. */
+void mem_trim(void);
+
 /* Capacity for at least `needed` items, growing by half again so that n appends cost O(n). */
 size_t mem_grown_capacity(size_t capacity, size_t needed);
 

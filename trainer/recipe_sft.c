@@ -558,7 +558,8 @@ static enum err_code train_in_folder(struct sft *sft, struct run_folder *folder,
     TRY(run_folder_metrics(folder, "metrics.jsonl", steps_done + 1, &sft->metrics, err));
     TRY(run_folder_metrics(folder, "eval_metrics.jsonl", steps_done + 1, &sft->eval_metrics, err));
     TRY(train(sft, steps_done, err));
-    tt_adamw_free(MOVE(sft->adamw)); /* the saved model is read back beside this one */
+    tt_adamw_free(MOVE(sft->adamw)); /* the saved model is read back in its place */
+    mem_trim();
     return save_model(sft, strbuf_text(&final), tokenizer, err);
 }
 

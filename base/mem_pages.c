@@ -1,8 +1,9 @@
-/* mem_huge.c - see mem.h. In a file of its own for the feature macro. */
+/* mem_pages.c - see mem.h. In a file of its own for the feature macro. */
 #define _DEFAULT_SOURCE /* NOLINT(bugprone-reserved-identifier): for madvise */
 
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <sys/mman.h>
 
 #define HUGE_PAGE_BYTES ((size_t)2 * 1024 * 1024)
@@ -17,5 +18,11 @@ void mem_prefer_huge_pages(void *block, size_t bytes) {
 #else
     (void)block;
     (void)bytes;
+#endif
+}
+
+void mem_trim(void) {
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
 #endif
 }
