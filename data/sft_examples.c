@@ -1,11 +1,11 @@
 /* sft_examples.c - see sft_examples.h. */
 #include "data/sft_examples.h"
 
-#include "base/array.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/utf8.h"
+#include "data/conversation.h"
 #include "data/json_rows.h"
 #include "data/preference_key.h"
 #include "data/preference_reader.h"
@@ -22,8 +22,7 @@ struct sft_examples {
     bool has_record;
     uint8_t *given; /* [given_bytes], a bit a response */
     size_t given_bytes;
-    struct message *messages; /* [message_capacity] of the last example */
-    int64_t message_capacity;
+    struct conversation conversation; /* of the last example */
 
     char *path; /* of a file */
     struct input_stream *in;
@@ -115,7 +114,7 @@ void sft_examples_close(struct sft_examples *examples) {
     input_stream_close(examples->in);
     mem_free(examples->origin);
     mem_free(examples->given);
-    mem_free(examples->messages);
+    conversation_deinit(&examples->conversation);
     mem_free(examples->path);
     mem_free(examples->text);
     mem_free(examples);
@@ -195,33 +194,16 @@ static enum err_code take(struct sft_examples *examples, int64_t response_id, bo
 
 /* ---- conversations ---- */
 
-static int64_t put_messages(struct message *to, const char *role, const struct text_span *text,
-                            const struct message *messages, int64_t count) {
-    if (count == 0) {
-        *to = (struct message){text_span_of(role), *text};
-        return 1;
-    }
-    memcpy(to, messages, (size_t)count * sizeof *to);
-    return count;
-}
-
 static enum err_code make_example(struct sft_examples *examples, int64_t index,
                                   struct sft_example *out, struct error *err) {
     const struct preference_record *record = &examples->record;
-    const struct preference_prompt *prompt = &record->row.prompt;
-    const struct preference_response *response = &record->row.responses[index];
-    TRY(array_reserve(ARRAY_REF(examples->messages), &examples->message_capacity,
-                      prompt->message_count + response->message_count + 2, "messages of an example",
-                      err));
-    int64_t from = put_messages(examples->messages, "user", &prompt->text, prompt->messages,
-                                prompt->kind == PROMPT_CHAT ? prompt->message_count : 0);
-    int64_t count = put_messages(examples->messages + from, "assistant", &response->text,
-                                 response->messages, response->message_count);
+    struct conversation *conversation = &examples->conversation;
+    TRY(conversation_join(conversation, &record->row.prompt, &record->row.responses[index], err));
     examples->counts.examples++;
     *out = (struct sft_example){
-        .messages = examples->messages,
-        .message_count = from + count,
-        .response_from = from,
+        .messages = conversation->messages,
+        .message_count = conversation->count,
+        .response_from = conversation->response_from,
         .prompt = record->prompt_hash,
         .response_id = record->response_ids[index],
         .source_path = record->source_path,

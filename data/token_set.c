@@ -3,7 +3,6 @@
 
 #include "base/array.h"
 #include "base/mem.h"
-#include "base/rng.h"
 
 #include <string.h>
 
@@ -48,19 +47,18 @@ struct token_sequence token_set_at(const struct token_set *set, int64_t index) {
     };
 }
 
+int64_t token_set_targets(const struct token_set *set) {
+    int64_t targets = 0;
+    for (int64_t i = 0; i < set->count; i++) {
+        targets += set->targets[i];
+    }
+    return targets;
+}
+
 void token_set_deinit(struct token_set *set) {
     mem_free(set->ids);
     mem_free(set->is_target);
     mem_free(set->ends);
     mem_free(set->targets);
     *set = (struct token_set)TOKEN_SET_INIT;
-}
-
-void token_set_order(int64_t count, uint64_t seed, int64_t epoch, int64_t *out_order) {
-    struct rng rng = rng_stream(seed, RNG_SHUFFLE, epoch, 0);
-    for (int64_t i = 0; i < count; i++) {
-        const int64_t j = rng_below(&rng, i + 1); /* in 0 .. i */
-        out_order[i] = out_order[j];              /* j == i: overwritten below */
-        out_order[j] = i;
-    }
 }

@@ -3,7 +3,6 @@
  * Use:      SCOPED(token_set) struct token_set set = TOKEN_SET_INIT;
  *           TRY(token_set_add(&set, ids, is_target, count, err));        // once per sequence
  *           struct token_sequence sequence = token_set_at(&set, 3);
- *           token_set_order(set.count, seed, epoch, order);              // a shuffled epoch
  * Owns:     its arrays: five bytes a token; sequences given out are borrowed until the next change.
  * Threads:  may be read by many.
  */
@@ -42,11 +41,10 @@ struct token_sequence {
 ERR_NODISCARD enum err_code token_set_add(struct token_set *set, const int32_t *ids,
                                           const bool *is_target, int64_t count, struct error *err);
 struct token_sequence token_set_at(const struct token_set *set, int64_t index);
-void token_set_deinit(struct token_set *set);
 
-/* A permutation of 0 .. count - 1, the same for the same seed and epoch (Fisher and Yates, with the
- * stream RNG_SHUFFLE of that epoch). */
-void token_set_order(int64_t count, uint64_t seed, int64_t epoch, int64_t *out_order);
+/* Of all sequences together. */
+int64_t token_set_targets(const struct token_set *set);
+void token_set_deinit(struct token_set *set);
 
 static inline void token_set_scoped_end(struct token_set *set) {
     token_set_deinit(set);

@@ -154,6 +154,9 @@ static enum err_code fill(void *context, const char *folder, struct error *err) 
     if (options->tokenizer) {
         TRY(tokenizer_save(options->tokenizer, folder, err));
     }
+    if (options->add_files) {
+        TRY(options->add_files(options->context, folder, err));
+    }
     return model_options_of(saving->model).training == MODEL_TRAIN_LORA
                ? write_adapter(saving->model, folder, options, err)
                : write_whole(saving->model, folder, options, err);

@@ -31,6 +31,9 @@ struct model_save_options {
     enum weight_dtype dtype;           /* of a whole model; adapters are f32 */
     const struct tokenizer *tokenizer; /* NULL: none */
     const char *base;                  /* of an adapter: what it was trained on */
+    /* Files of the caller's own, before the folder gets its name; NULL: none. */
+    enum err_code (*add_files)(void *context, const char *folder, struct error *err);
+    void *context;
 };
 
 /* fails    ERR_USAGE when something stands at `folder`; ERR_VERIFY when what was read back differs;

@@ -255,6 +255,10 @@ static bool take_token(void *context, const struct decoder_token *token) {
     if (is_stop_id(generator, token->choice.token)) {
         return true;
     }
+    const struct text_span spelled = tokenizer_token(generator->tokenizer, token->choice.token);
+    if (!text_span_is_set(&spelled)) { /* the model has more rows than its tokenizer tokens */
+        return false;
+    }
     const size_t from = writing->text.length;
     if (token_stream_push(&writing->stream, token->choice.token, &writing->text,
                           &writing->failure) != ERR_OK ||

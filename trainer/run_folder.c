@@ -23,6 +23,35 @@
 
 /* --- the configuration ------------------------------------------------------------------------ */
 
+struct config_copy {
+    const struct config_table *table;
+    void *config; /* owned */
+};
+
+static void config_copy_scoped_end(struct config_copy *copy) {
+    if (copy->config) {
+        config_deinit(copy->table, copy->config);
+    }
+    mem_free(copy->config);
+}
+
+/* What the run's results follow from: the configuration but for where it is written and what is
+ * said meanwhile. A moved folder is still the same run. */
+static enum err_code identity_of(const struct config_table *table, const void *config,
+                                 struct strbuf *out, struct error *err) {
+    static const char *const passed_over[] = {"output=", "run.log_level=info"};
+    SCOPED(config_copy) struct config_copy copy = {.table = table};
+    copy.config = mem_array_zero(1, table->struct_bytes);
+    if (!copy.config) {
+        return err_oom(err, "configuration of the run");
+    }
+    TRY(config_clone(table, config, copy.config, err));
+    for (size_t i = 0; i < sizeof passed_over / sizeof *passed_over; i++) {
+        TRY(config_set(table, copy.config, passed_over[i], err));
+    }
+    return config_dump(table, copy.config, out, err);
+}
+
 /* The first line in which two configurations differ, of `found`; cut at the end of the line. */
 static void first_difference(const char *found, const char *wanted, char *out, size_t out_bytes) {
     size_t line = 0;
@@ -36,16 +65,22 @@ static void first_difference(const char *found, const char *wanted, char *out, s
     out[length] = '\0';
 }
 
-static enum err_code check_same_config(const char *path, const struct strbuf *config,
-                                       struct error *err) {
-    SCOPED(mem) char *found = NULL;
-    size_t bytes = 0;
-    TRY(file_read_all(path, CONFIG_BYTES_MAX, &found, &bytes, err));
-    if (bytes == config->length && memcmp(found, config->bytes, bytes) == 0) {
+static enum err_code check_same_config(const struct config_table *table, const char *path,
+                                       const struct strbuf *wanted, struct error *err) {
+    SCOPED(strbuf) struct strbuf found = STRBUF_INIT(CONFIG_BYTES_MAX);
+    SCOPED(config_copy) struct config_copy begun = {.table = table};
+    begun.config = mem_array_zero(1, table->struct_bytes);
+    if (!begun.config) {
+        return err_oom(err, "configuration of the run");
+    }
+    TRY(config_init(table, begun.config, err));
+    TRY(config_apply_file(table, begun.config, path, err));
+    TRY(identity_of(table, begun.config, &found, err));
+    if (strcmp(strbuf_text(&found), strbuf_text(wanted)) == 0) {
         return ERR_OK;
     }
     char difference[96];
-    first_difference(found, strbuf_text(config), difference, sizeof difference);
+    first_difference(strbuf_text(&found), strbuf_text(wanted), difference, sizeof difference);
     return err_set(err, ERR_CONFIG,
                    "the run was started with another configuration, there %s: resume it with "
                    "--config %s",
@@ -54,11 +89,12 @@ static enum err_code check_same_config(const char *path, const struct strbuf *co
 
 static enum err_code settle_config(const struct run *run, const struct run_folder_options *options,
                                    struct hash_digest *out_hash, struct error *err) {
+    SCOPED(strbuf) struct strbuf identity = STRBUF_INIT(CONFIG_BYTES_MAX);
     SCOPED(strbuf) struct strbuf config = STRBUF_INIT(CONFIG_BYTES_MAX);
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
-    TRY(config_dump(run->config_table, run->config, &config, err));
     TRY(folder_path(options->path, CONFIG_NAME, &path, err));
-    TRY(hash_bytes(config.bytes, config.length, out_hash, err));
+    TRY(identity_of(run->config_table, run->config, &identity, err));
+    TRY(hash_bytes(identity.bytes, identity.length, out_hash, err));
     const bool begun = file_exists(strbuf_text(&path));
     if (begun && !options->resume) {
         return err_set(err, ERR_USAGE,
@@ -66,8 +102,9 @@ static enum err_code settle_config(const struct run *run, const struct run_folde
                        options->path);
     }
     if (begun) {
-        return check_same_config(strbuf_text(&path), &config, err);
+        return check_same_config(run->config_table, strbuf_text(&path), &identity, err);
     }
+    TRY(config_dump(run->config_table, run->config, &config, err));
     return file_atomic_write_whole(strbuf_text(&path), config.bytes, config.length, err);
 }
 

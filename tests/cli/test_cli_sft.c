@@ -447,11 +447,65 @@ static void test_sft__refuses_a_tokenizer_larger_than_the_model(void **state) {
     program_check_refused(&p->r, 3, "the tokenizer has 310 tokens, the model embeds 300");
 }
 
+/* At a rate that soon makes it worse, and stays: what is kept is what a run gives that ends with
+ * the best step. */
+static void write_overshooting(struct project_case *p, const char *epochs, const char *keep) {
+    char config[1024];
+    const int length = snprintf(
+        config, sizeof config,
+        "{\"run\": {\"dtype\": \"f32\", \"threads\": 1}, \"model\": \"preset:tiny\",\n"
+        " \"tokenizer\": \"%s\",\n \"data\": {\"files\": [\"%s\"], \"sequence_tokens_max\": 32},\n"
+        " \"epochs\": %s, \"examples_per_step\": 4, \"log_every\": 1, \"eval_every\": 1,\n"
+        " \"checkpoint_every\": 2, \"save_dtype\": \"f32\", %s\n"
+        " \"optimiser\": {\"learning_rate\": 0.02, \"schedule\": \"constant\"}}\n",
+        scratch_path(p->scratch, "tok"), scratch_path(p->scratch, "tea.txt"), epochs, keep);
+    assert_true(length < (int)sizeof config);
+    scratch_write(p->scratch, "base.json", config);
+}
+
+static int64_t best_step_of(struct project_case *p, const char *name, int64_t *out_last) {
+    double losses[STEPS];
+    const int64_t count = read_metric(p, name, "\"eval_loss\":", losses);
+    int64_t best = 0;
+    for (int64_t i = 1; i < count; i++) {
+        best = losses[i] < losses[best] ? i : best;
+    }
+    *out_last = count;
+    return best + 1;
+}
+
+static void test_sft__keeps_the_best_and_stops(void **state) {
+    struct project_case *p = *state;
+    write_overshooting(p, "1", "\"keep_best\": true, \"patience\": 3,");
+    TRAIN(p, "a", NULL);
+    int64_t last = 0;
+    const int64_t best = best_step_of(p, "a/eval_metrics.jsonl", &last);
+    assert_true(last < STEPS);
+    assert_int_equal(last, best + 3);
+    char said[96];
+    (void)snprintf(said, sizeof said, "taking the weights of step %d, whose", (int)best);
+    assert_non_null(strstr(p->r.err, said));
+    stop_run(p, "killed", "after step 3:", SIGKILL);
+    TRAIN(p, "killed", "--resume");
+    check_same_run(p, "killed");
+    char epochs[64];
+    (void)snprintf(epochs, sizeof epochs, "%.4f", ((double)best - 0.5) * 4.0 / 57.0);
+    write_overshooting(p, epochs, "");
+    TRAIN(p, "short", NULL);
+    size_t a_bytes = 0;
+    size_t b_bytes = 0;
+    SCOPED(mem) char *a = read_bytes(p, "a/final/model.safetensors", &a_bytes);
+    SCOPED(mem) char *b = read_bytes(p, "short/final/model.safetensors", &b_bytes);
+    assert_int_equal(a_bytes, b_bytes);
+    assert_memory_equal(a, b, a_bytes);
+}
+
 int main(void) {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, project_case_teardown)
     const struct CMUnitTest tests[] = {
         CASE(test_sft__learns_and_answers),
         CASE(test_sft__stopped_goes_on_with_the_same_bits),
+        CASE(test_sft__keeps_the_best_and_stops),
         CASE(test_sft__resume_refuses_another_run),
         CASE(test_sft__resume_refuses_another_base),
         CASE(test_sft__micro_batches_change_nothing),

@@ -7,7 +7,9 @@
 #include "tests/support/scratch.h"
 #include "tests/support/test.h"
 #include "trainer/command_table.h"
+#include "trainer/sft_config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static enum err_code open_folder(struct run *run, const char *path, bool resume,
@@ -29,11 +31,11 @@ static void make_run(struct run *run, uint64_t seed) {
     assert_ok(
         log_open(&(struct log_options){.clock = run->clock, .terminal_fd = -1}, &run->log, &err),
         &err);
-    run->config_table = &plain_config_table;
-    run->config = mem_array_zero(1, sizeof(struct plain_config));
+    run->config_table = &sft_config_table;
+    run->config = mem_array_zero(1, sizeof(struct sft_config));
     assert_non_null(run->config);
     assert_ok(config_init(run->config_table, run->config, &err), &err);
-    ((struct plain_config *)run->config)->run.seed = seed;
+    ((struct sft_config *)run->config)->train.run.seed = seed;
     run->settings = run->config;
 }
 
@@ -100,6 +102,27 @@ static void test_open__names_what_differs_from_the_run_resumed(void **state) {
     assert_non_null(strstr(scratch_read(scratch, "a/config.json"), "\"seed\": 7"));
 }
 
+/* Where it stands and how much it says changes nothing that it computes. */
+static void test_open__takes_up_a_folder_that_was_moved(void **state) {
+    struct scratch *scratch = *state;
+    struct error err = ERROR_INIT;
+    SCOPED(run) struct run run = RUN_INIT;
+    make_run(&run, 7);
+    char *path = scratch_path(scratch, "a");
+    char *moved = scratch_path(scratch, "b");
+    struct run_folder folder = RUN_FOLDER_INIT;
+    assert_ok(config_set(run.config_table, run.config, "output=a", &err), &err);
+    assert_ok(open_folder(&run, path, false, &folder, &err), &err);
+    const struct hash_digest begun = folder.config;
+    run_folder_close(&folder);
+    assert_int_equal(rename(path, moved), 0);
+    assert_ok(config_set(run.config_table, run.config, "output=b", &err), &err);
+    assert_ok(config_set(run.config_table, run.config, "run.log_level=debug", &err), &err);
+    assert_ok(open_folder(&run, moved, true, &folder, &err), &err);
+    assert_memory_equal(&folder.config, &begun, sizeof begun);
+    run_folder_close(&folder);
+}
+
 struct opening {
     struct scratch *scratch;
     struct run *run;
@@ -149,6 +172,7 @@ int main(void) {
         SCRATCH_TEST(test_open__writes_what_the_run_is),
         SCRATCH_TEST(test_open__refuses_a_folder_with_a_run_unless_resumed),
         SCRATCH_TEST(test_open__names_what_differs_from_the_run_resumed),
+        SCRATCH_TEST(test_open__takes_up_a_folder_that_was_moved),
         SCRATCH_TEST(test_open__survives_every_failing_allocation),
         SCRATCH_TEST(test_metrics__cut_off_what_the_resumed_run_writes_again),
     };

@@ -40,38 +40,6 @@ static void test_add__refuses_what_teaches_nothing(void **state) {
     assert_int_equal(set.count, 0);
 }
 
-/* Every number once; each of the six orders of three about as often as the others: 6,000 epochs,
- * 1,000 expected, chi-squared with five degrees of freedom below 20.5 (p = 0.001). */
-static void test_order__is_a_uniform_permutation(void **state) {
-    (void)state;
-    int64_t counts[27] = {0};
-    for (int64_t epoch = 0; epoch < 6000; epoch++) {
-        int64_t order[3];
-        token_set_order(3, 1, epoch, order);
-        assert_int_equal((1 << order[0]) | (1 << order[1]) | (1 << order[2]), 7);
-        counts[9 * order[0] + 3 * order[1] + order[2]]++;
-    }
-    const int places[] = {5, 7, 11, 15, 19, 21}; /* 012 021 102 120 201 210 in base three */
-    double chi_squared = 0;
-    for (int i = 0; i < 6; i++) {
-        const double off = (double)counts[places[i]] - 1000;
-        chi_squared += off * off / 1000;
-    }
-    assert_true(chi_squared < 20.5);
-}
-
-static void test_order__follows_from_seed_and_epoch(void **state) {
-    (void)state;
-    int64_t first[50];
-    int64_t again[50];
-    int64_t later[50];
-    token_set_order(50, 3, 7, first);
-    token_set_order(50, 3, 7, again);
-    token_set_order(50, 3, 8, later);
-    assert_memory_equal(first, again, sizeof first);
-    assert_memory_not_equal(first, later, sizeof first);
-}
-
 static enum err_code add_two(void *context, struct error *err) {
     (void)context;
     struct token_set set = TOKEN_SET_INIT;
@@ -94,8 +62,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_add__keeps_sequences_apart),
         cmocka_unit_test(test_add__refuses_what_teaches_nothing),
-        cmocka_unit_test(test_order__is_a_uniform_permutation),
-        cmocka_unit_test(test_order__follows_from_seed_and_epoch),
         cmocka_unit_test(test_add__survives_every_failing_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

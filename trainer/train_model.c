@@ -1,5 +1,5 @@
-/* sft_model.c - see sft_model.h; in the tensor half. */
-#include "trainer/sft_model.h"
+/* train_model.c - see train_model.h; in the tensor half. */
+#include "trainer/train_model.h"
 
 #include "base/json_writer.h"
 #include "base/scoped.h"
@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-enum err_code sft_model_open_tokenizer(const struct sft_config *config, struct tokenizer **out,
-                                       struct error *err) {
+enum err_code train_model_open_tokenizer(const struct train_config *config, struct tokenizer **out,
+                                         struct error *err) {
     if (!config->model[0]) {
         return err_set(err, ERR_USAGE, "start from what? give --model FOLDER, FILE or preset:NAME");
     }
@@ -44,8 +44,8 @@ static enum err_code hash_base(const struct model_config *model, const struct we
     return ERR_OK;
 }
 
-enum err_code sft_model_look(const struct sft_config *config, struct sft_base *out_base,
-                             struct error *err) {
+enum err_code train_model_look(const struct train_config *config, struct train_base *out_base,
+                               struct error *err) {
     const char *name = model_preset_of(config->model);
     struct model_config preset;
     const struct model_config *model = &preset;
@@ -58,7 +58,7 @@ enum err_code sft_model_look(const struct sft_config *config, struct sft_base *o
     }
     out_base->context = model->context;
     /* A preset's weights follow from its configuration and the run's. */
-    return hash_base(model, config->train == SFT_TRAIN_LORA ? source : NULL, &out_base->hash, err);
+    return hash_base(model, config->train == TRAIN_LORA ? source : NULL, &out_base->hash, err);
 }
 
 /* --- adapters --------------------------------------------------------------------------------- */
@@ -85,7 +85,7 @@ static enum err_code add_target(const char *name, const struct model_config *mod
                    name);
 }
 
-static enum err_code lora_of(const struct sft_config *config, const struct model_config *model,
+static enum err_code lora_of(const struct train_config *config, const struct model_config *model,
                              struct lora_config *out, struct error *err) {
     *out = (struct lora_config){
         .rank = config->lora.rank,
@@ -113,12 +113,12 @@ static enum err_code compute_dtype(const struct run *run, struct tt_device devic
         break;
     }
     TRY(tt_device_matmul_dtype(device, out, err));
-    log_info(run->log, "sft", "computing in %s, the faster one on this device",
+    log_info(run->log, "train", "computing in %s, the faster one on this device",
              tt_dtype_name(*out));
     return ERR_OK;
 }
 
-static enum err_code open_preset(const struct sft_config *config, struct model_options *options,
+static enum err_code open_preset(const struct train_config *config, struct model_options *options,
                                  const struct tokenizer *tokenizer, struct model **out,
                                  struct error *err) {
     struct model_config model;
@@ -139,12 +139,12 @@ static enum err_code open_preset(const struct sft_config *config, struct model_o
     return model_new_random(&model, options, out, err);
 }
 
-enum err_code sft_model_open(struct run *run, const struct sft_config *config,
-                             struct tt_device device, const struct tokenizer *tokenizer,
-                             struct model **out, struct error *err) {
+enum err_code train_model_open(struct run *run, const struct train_config *config,
+                               struct tt_device device, const struct tokenizer *tokenizer,
+                               struct model **out, struct error *err) {
     struct model_options options = {
         .device = device,
-        .training = config->train == SFT_TRAIN_LORA ? MODEL_TRAIN_LORA : MODEL_TRAIN_ALL,
+        .training = config->train == TRAIN_LORA ? MODEL_TRAIN_LORA : MODEL_TRAIN_ALL,
         .recompute = config->recompute,
         .seed = run->settings->seed,
     };
