@@ -620,6 +620,7 @@ enum err_code decoder_open_on(const struct model_config *config,
 enum err_code decoder_open(const struct model_config *config, const struct decoder_weights *weights,
                            const struct decoder_options *options, struct decoder **out,
                            struct error *err) {
+    TRY(model_config_need_head(config, MODEL_HEAD_LM, err));
     TRY(check_options(config, options, err));
     struct decoder_cpu_options sizes = decoder_backend_sizes(options);
     struct decoder_backend backend;

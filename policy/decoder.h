@@ -105,7 +105,8 @@ struct decoder_sample {
 void decoder_sample_deinit(struct decoder_sample *sample);
 
 /* On the CPU.
- *   fails    ERR_USAGE naming the option and its range; ERR_OOM; what `weights` fails with */
+ *   fails    ERR_USAGE naming the option and its range; ERR_DATA for a model of scores; ERR_OOM;
+ *            what `weights` fails with */
 ERR_NODISCARD enum err_code decoder_open(const struct model_config *config,
                                          const struct decoder_weights *weights,
                                          const struct decoder_options *options,

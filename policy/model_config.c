@@ -14,15 +14,15 @@
 #define SIZE_MAX_I64   (INT64_C(1) << 31) /* of one dimension: products of two stay in int64_t */
 
 static const char *const family_names[] = {
-#define FAMILY_NAME(name, type, gguf, class) type,
+#define FAMILY_NAME(name, type, gguf, lm, score) type,
     MODEL_FAMILIES(FAMILY_NAME)
 #undef FAMILY_NAME
 };
 
-static const char *const family_classes[] = {
-#define FAMILY_CLASS(name, type, gguf, class) class,
-    MODEL_FAMILIES(FAMILY_CLASS)
-#undef FAMILY_CLASS
+static const char *const class_names[][MODEL_HEAD_KIND_COUNT] = {
+#define CLASS_NAMES(name, type, gguf, lm, score) {lm, score},
+    MODEL_FAMILIES(CLASS_NAMES)
+#undef CLASS_NAMES
 };
 
 #define ROPE_THETA_DEFAULT 10000.0
@@ -166,8 +166,8 @@ const char *model_family_name(enum model_family_kind family) {
     return family_names[family];
 }
 
-const char *model_family_class(enum model_family_kind family) {
-    return family_classes[family];
+const char *model_class_name(enum model_family_kind family, enum model_head_kind head) {
+    return class_names[family][head];
 }
 
 const struct model_config *model_family_defaults(enum model_family_kind family) {
@@ -329,6 +329,9 @@ enum err_code model_config_check(const struct model_config *config, struct error
     if ((unsigned)config->family >= MODEL_FAMILY_COUNT) {
         return err_set(err, ERR_DATA, "family %d is none", (int)config->family);
     }
+    if ((unsigned)config->head >= MODEL_HEAD_KIND_COUNT) {
+        return err_set(err, ERR_DATA, "head %d is none", (int)config->head);
+    }
     TRY(check_sizes(config, err));
     if (!is_positive(config->norm_eps) || config->norm_eps > 1.0) {
         return err_set(err, ERR_DATA, "norm epsilon %g is outside (0, 1]", config->norm_eps);
@@ -341,6 +344,44 @@ enum err_code model_config_check(const struct model_config *config, struct error
     }
     TRY(check_ids(config, err));
     return check_parameters(config, err);
+}
+
+/* ---- heads ---- */
+
+enum err_code model_config_need_head(const struct model_config *config, enum model_head_kind head,
+                                     struct error *err) {
+    if (config->head == head) {
+        return ERR_OK;
+    }
+    const char *name = model_class_name(config->family, config->head);
+    if (head == MODEL_HEAD_LM) {
+        return err_set(err, ERR_DATA,
+                       "%s gives scores of texts, no next tokens: name a language model", name);
+    }
+    return err_set(err, ERR_DATA,
+                   "%s gives next tokens, no scores: name a reward model, such as 'accord reward "
+                   "fit' makes of it",
+                   name);
+}
+
+enum err_code model_config_check_pad(const struct model_config *config, struct error *err) {
+    static const char remedy[] = "transformers would score another token than the last one: state "
+                                 "as pad_token_id a token that no text holds";
+    if (config->head != MODEL_HEAD_SCORE) {
+        return ERR_OK;
+    }
+    if (config->pad < 0) {
+        return err_set(err, ERR_DATA, "the model has scores and no pad_token_id, and %s", remedy);
+    }
+    for (int64_t i = 0; i < config->eos_count; i++) {
+        if (config->eos[i] == config->pad) {
+            return err_set(err, ERR_DATA,
+                           "the model has scores, and its pad_token_id %" PRId64
+                           " is an eos_token_id too: %s",
+                           config->pad, remedy);
+        }
+    }
+    return ERR_OK;
 }
 
 /* ---- rope ---- */

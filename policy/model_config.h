@@ -11,6 +11,9 @@
  *           family (a qwen3 without head_dim has 128, an opt without tie_word_embeddings is tied).
  *           null is the same as absent, but for num_key_value_heads, where it means as many as
  *           heads, and sliding_window, where it means none.
+ * Heads:    what stands on the decoder, by the class in `architectures`: the language model's, or
+ *           one score for a text (`<Family>ForSequenceClassification` with one label), which is
+ *           what reward models are. Without `architectures` it is a language model.
  * Refused:  by name, with the value: an architecture that is not in the table, and every key whose
  *           value asks for a computation that the decoder does not have (another activation or rope
  *           kind, a sliding window shorter than the context, scaled attention by layer, quantised
@@ -27,23 +30,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Our name, `model_type` in config.json, `general.architecture` in GGUF, and the class that
- * transformers names in `architectures`. A Mistral model in GGUF says "llama", which it is there:
- * the first family of an architecture is the one read. */
-#define MODEL_FAMILIES(X)                                \
-    X(GPT2, "gpt2", "gpt2", "GPT2LMHeadModel")           \
-    X(OPT, "opt", "opt", "OPTForCausalLM")               \
-    X(LLAMA, "llama", "llama", "LlamaForCausalLM")       \
-    X(MISTRAL, "mistral", "llama", "MistralForCausalLM") \
-    X(QWEN2, "qwen2", "qwen2", "Qwen2ForCausalLM")       \
-    X(QWEN3, "qwen3", "qwen3", "Qwen3ForCausalLM")
+/* Our name, `model_type` in config.json, `general.architecture` in GGUF, and the classes that
+ * transformers names in `architectures`, of a language model and of scores. A Mistral model in GGUF
+ * says "llama", which it is there: the first family of an architecture is the one read. */
+#define MODEL_FAMILIES(X)                                                                    \
+    X(GPT2, "gpt2", "gpt2", "GPT2LMHeadModel", "GPT2ForSequenceClassification")              \
+    X(OPT, "opt", "opt", "OPTForCausalLM", "OPTForSequenceClassification")                   \
+    X(LLAMA, "llama", "llama", "LlamaForCausalLM", "LlamaForSequenceClassification")         \
+    X(MISTRAL, "mistral", "llama", "MistralForCausalLM", "MistralForSequenceClassification") \
+    X(QWEN2, "qwen2", "qwen2", "Qwen2ForCausalLM", "Qwen2ForSequenceClassification")         \
+    X(QWEN3, "qwen3", "qwen3", "Qwen3ForCausalLM", "Qwen3ForSequenceClassification")
 
 enum model_family_kind {
-#define MODEL_FAMILY_ENUM(name, type, gguf, class) MODEL_FAMILY_##name,
+#define MODEL_FAMILY_ENUM(name, type, gguf, lm, score) MODEL_FAMILY_##name,
     MODEL_FAMILIES(MODEL_FAMILY_ENUM)
 #undef MODEL_FAMILY_ENUM
         MODEL_FAMILY_COUNT
 };
+
+/* What stands on the decoder: logits of the next token at each position, or one number for a text,
+ * at its last token. */
+enum model_head_kind { MODEL_HEAD_LM, MODEL_HEAD_SCORE, MODEL_HEAD_KIND_COUNT };
 
 enum model_norm_kind { MODEL_NORM_LAYER, MODEL_NORM_RMS };
 
@@ -73,6 +80,7 @@ struct model_rope {
 
 struct model_config {
     enum model_family_kind family;
+    enum model_head_kind head;
     int64_t vocab;    /* V, rows of the embedding (may exceed the tokenizer's count) */
     int64_t hidden;   /* D */
     int64_t layers;   /* L */
@@ -91,7 +99,7 @@ struct model_config {
     bool attn_out_bias;
     bool mlp_bias;  /* of up and down */
     bool qk_norm;   /* RMS norm over each head of q and k, before rope (Qwen3) */
-    bool tied_head; /* the output head is the embedding */
+    bool tied_head; /* the output head is the embedding; of scores: of the model they came from */
     int64_t bos;    /* token ids; -1: none stated */
     int64_t pad;
     int64_t eos[MODEL_EOS_MAX];
@@ -102,7 +110,18 @@ struct model_config {
 const char *model_family_name(enum model_family_kind family);
 
 /* The class that transformers names in `architectures`; static. */
-const char *model_family_class(enum model_family_kind family);
+const char *model_class_name(enum model_family_kind family, enum model_head_kind head);
+
+/* That the model has this head.
+ *   fails    ERR_DATA saying what the model is and what is needed instead */
+ERR_NODISCARD enum err_code model_config_need_head(const struct model_config *config,
+                                                   enum model_head_kind head, struct error *err);
+
+/* That transformers, whose class scores the last token that is not the pad id, finds the last token
+ * of a text: of a model of scores the pad id is stated, and is none of eos. Others pass.
+ *   fails    ERR_DATA saying which of the two, and what to do */
+ERR_NODISCARD enum err_code model_config_check_pad(const struct model_config *config,
+                                                   struct error *err);
 
 /* What a config.json of this family that says nothing else would mean: 0 for kv_heads, head_dim and
  * mlp_hidden that follow from the other sizes, -1 for ids not there. */

@@ -114,6 +114,57 @@ static enum err_code read_family(const struct json *doc, struct model_config *co
                        "'%s' is none of gpt2, opt, llama, mistral, qwen2 and qwen3", type);
 }
 
+static bool ends_with(const char *text, const char *end) {
+    const size_t length = strlen(text);
+    return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
+}
+
+/* One label is one score. Absent are two, as transformers has it: it writes the labels of every
+ * other number. */
+static enum err_code refuse_labels(const struct json *doc, struct error *err) {
+    const struct json_node *names = find_stated(doc, json_root(doc), "id2label");
+    const struct json_node *number = find_stated(doc, json_root(doc), "num_labels");
+    int64_t labels = names || number ? 1 : 2;
+    if (number) {
+        TRY(json_as_i64(doc, number, &labels, err));
+    }
+    if (names && labels == 1) {
+        TRY(json_as_object(doc, names, &names, err));
+        labels = json_count(doc, names);
+    }
+    if (labels == 1) {
+        return ERR_OK;
+    }
+    return json_refuse(doc, names ? names : (number ? number : json_root(doc)), err,
+                       "%" PRId64 " labels%s: only models of one score are supported", labels,
+                       names || number ? "" : " (the default without id2label)");
+}
+
+/* By the class in `architectures`. Classes that are neither are told apart by their tensors. */
+static enum err_code read_head(const struct json *doc, struct model_config *config,
+                               struct error *err) {
+    const struct json_node *classes = find_stated(doc, json_root(doc), "architectures");
+    if (!classes) {
+        return ERR_OK;
+    }
+    TRY(json_as_array(doc, classes, &classes, err));
+    for (const struct json_node *class = json_first(classes); class; class = json_next(class)) {
+        const char *name = NULL;
+        TRY(json_as_string(doc, class, &name, err));
+        if (!ends_with(name, "ForSequenceClassification")) {
+            continue;
+        }
+        const char *expected = model_class_name(config->family, MODEL_HEAD_SCORE);
+        if (strcmp(name, expected) != 0) {
+            return json_refuse(doc, class, err, "'%s' is not the %s of a %s", name, expected,
+                               model_family_name(config->family));
+        }
+        config->head = MODEL_HEAD_SCORE;
+        return refuse_labels(doc, err);
+    }
+    return ERR_OK;
+}
+
 static enum err_code refuse_flags(const struct json *doc, enum model_family_kind family,
                                   struct error *err) {
     for (size_t i = 0; i < sizeof flag_keys / sizeof flag_keys[0]; i++) {
@@ -466,6 +517,7 @@ enum err_code model_config_from_json(const struct json *object, struct model_con
                                      struct error *err) {
     struct model_config config;
     TRY(read_family(object, &config, err));
+    TRY(read_head(object, &config, err));
     TRY(refuse_presence(object, err));
     TRY(refuse_flags(object, config.family, err));
     TRY(read_sizes(object, &config, err));
@@ -598,11 +650,21 @@ static void write_kinds(const struct model_config *config, struct json_writer *o
     }
 }
 
+/* One label is one score (num_labels is not written: transformers counts id2label). */
+static void write_labels(struct json_writer *out) {
+    json_put_object_begin(out, "id2label");
+    json_put_string(out, "0", "LABEL_0");
+    json_write_object_end(out);
+    json_put_object_begin(out, "label2id");
+    json_put_i64(out, "LABEL_0", 0);
+    json_write_object_end(out);
+}
+
 void model_config_write_json(const struct model_config *config, const char *dtype,
                              struct json_writer *out) {
     json_write_object_begin(out);
     json_put_array_begin(out, "architectures");
-    json_write_string(out, model_family_class(config->family));
+    json_write_string(out, model_class_name(config->family, config->head));
     json_write_array_end(out);
     json_put_string(out, "model_type", model_family_name(config->family));
     write_sizes(config, out);
@@ -615,6 +677,9 @@ void model_config_write_json(const struct model_config *config, const char *dtyp
         write_rope(config, out);
     }
     write_kinds(config, out);
+    if (config->head == MODEL_HEAD_SCORE) {
+        write_labels(out);
+    }
     json_put_bool(out, "tie_word_embeddings", config->tied_head);
     write_ids(config, out);
     json_put_bool(out, "use_cache", true);

@@ -31,6 +31,7 @@ static const struct model_family_entry gpt2_entries[] = {
     {.role = MODEL_FINAL_NORM, .name = "ln_f.weight"},
     {.role = MODEL_FINAL_NORM_BIAS, .name = "ln_f.bias"},
     {.role = MODEL_HEAD, .name = "lm_head.weight", .outside = true},
+    {.role = MODEL_SCORE, .name = "score.weight", .outside = true},
 };
 
 static const struct model_family_entry opt_entries[] = {
@@ -55,6 +56,7 @@ static const struct model_family_entry opt_entries[] = {
     {.role = MODEL_FINAL_NORM, .name = "final_layer_norm.weight"},
     {.role = MODEL_FINAL_NORM_BIAS, .name = "final_layer_norm.bias"},
     {.role = MODEL_HEAD, .name = "lm_head.weight", .outside = true},
+    {.role = MODEL_SCORE, .name = "score.weight", .outside = true},
 };
 
 /* llama, mistral, qwen2 and qwen3; model_has_role says which of them a model has. */
@@ -77,6 +79,7 @@ static const struct model_family_entry llama_entries[] = {
     {.role = MODEL_MLP_DOWN, .name = "mlp.down_proj.weight"},
     {.role = MODEL_FINAL_NORM, .name = "norm.weight"},
     {.role = MODEL_HEAD, .name = "lm_head.weight", .outside = true},
+    {.role = MODEL_SCORE, .name = "score.weight", .outside = true},
 };
 
 /* ---- GGUF ---- */

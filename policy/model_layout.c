@@ -46,7 +46,9 @@ bool model_has_role(const struct model_config *config, enum model_role role) {
     case MODEL_MLP_DOWN_BIAS:
         return config->mlp_bias;
     case MODEL_HEAD:
-        return !config->tied_head;
+        return config->head == MODEL_HEAD_LM && !config->tied_head;
+    case MODEL_SCORE:
+        return config->head == MODEL_HEAD_SCORE;
     case MODEL_EMBED:
     case MODEL_ATTN_NORM:
     case MODEL_Q:
@@ -94,6 +96,7 @@ static void set_shape(const struct model_config *config, struct model_tensor *te
         [MODEL_FINAL_NORM] = {hidden},
         [MODEL_FINAL_NORM_BIAS] = {hidden},
         [MODEL_HEAD] = {config->vocab, hidden},
+        [MODEL_SCORE] = {1, hidden},
     };
     tensor->shape[0] = shapes[tensor->role][0];
     tensor->shape[1] = tensor->dims == 2 ? shapes[tensor->role][1] : 1;
@@ -141,7 +144,7 @@ static enum model_role find_role(const struct model_config *config, enum model_r
 int64_t model_layout_count(const struct model_config *config) {
     return count_roles(config, MODEL_EMBED, FIRST_IN_LAYER - 1) +
            config->layers * count_roles(config, FIRST_IN_LAYER, LAST_IN_LAYER) +
-           count_roles(config, LAST_IN_LAYER + 1, MODEL_HEAD);
+           count_roles(config, LAST_IN_LAYER + 1, MODEL_ROLE_COUNT - 1);
 }
 
 struct model_tensor model_layout_at(const struct model_config *config, int64_t index) {

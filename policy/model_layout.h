@@ -45,7 +45,8 @@
     X(MLP_DOWN_BIAS, "mlp.down.bias", 1, false)     \
     X(FINAL_NORM, "final_norm.weight", 1, false)    \
     X(FINAL_NORM_BIAS, "final_norm.bias", 1, false) \
-    X(HEAD, "head.weight", 2, true)
+    X(HEAD, "head.weight", 2, true)                 \
+    X(SCORE, "score.weight", 2, true)
 
 enum model_role {
 #define MODEL_ROLE_ENUM(role, name, dims, decay) MODEL_##role,
@@ -71,7 +72,8 @@ bool model_role_in_layer(enum model_role role);
 /* Whether this config has the tensor at all (in each layer, or once). */
 bool model_has_role(const struct model_config *config, enum model_role role);
 
-/* Embedding first, then layer by layer, then norm and head. A tied head is no tensor of its own. */
+/* Embedding first, then layer by layer, then norm and head: score.weight [1, D] of a model of
+ * scores, which has no other; else head.weight [V, D], unless it is tied. */
 int64_t model_layout_count(const struct model_config *config);
 struct model_tensor model_layout_at(const struct model_config *config, int64_t index);
 struct model_tensor model_layout_of(const struct model_config *config, enum model_role role,

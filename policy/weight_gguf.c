@@ -19,7 +19,7 @@ struct arch_key {
 
 static struct arch_key key_of(const struct model_config *config, const char *name) {
     static const char *const archs[] = {
-#define ARCH(family, type, gguf, class) gguf,
+#define ARCH(family, type, gguf, lm, score) gguf,
         MODEL_FAMILIES(ARCH)
 #undef ARCH
     };

@@ -61,7 +61,7 @@ static enum err_code read_config(const char *folder, struct weight_files *files,
     TRY(json_parse_file(path, NULL, &doc, err));
     TRY(model_config_from_json(doc, &files->config, err));
     TRY(join(files, folder, "generation_config.json", &path, err));
-    if (!file_exists(path)) {
+    if (files->config.head != MODEL_HEAD_LM || !file_exists(path)) {
         return ERR_OK;
     }
     SCOPED(json) struct json *generation = NULL;

@@ -166,7 +166,8 @@ static enum err_code check_tied_head(const struct weight_source *source, struct 
         model_family_table(config->family, source->files.names);
     char name[MODEL_PUBLISHED_BYTES];
     model_family_spell(table, model_family_entry(table, MODEL_HEAD), -1, false, name);
-    struct stored_tensor *head = config->tied_head ? find_stored(&source->files, name) : NULL;
+    const bool is_tied = config->head == MODEL_HEAD_LM && config->tied_head;
+    struct stored_tensor *head = is_tied ? find_stored(&source->files, name) : NULL;
     if (!head) {
         return ERR_OK;
     }

@@ -8,7 +8,8 @@
  * Formats:  a Hugging Face folder (model.safetensors, or shards with model.safetensors.index.json),
  *           a GGUF file (F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q6_K), a llama2.c file of
  *           version 0. Recognised by what the bytes say, not by the file's name.
- * generation_config's token ids go before those of config.json. Checked:  at opening every tensor
+ * generation_config's token ids go before those of config.json, but for models of scores, which
+ * generate nothing. Checked:  at opening every tensor
  * of the layout is found with its shape, and every tensor in the files is used or known to change
  * nothing (rope tables, causal masks, a stored head that is the embedding): a missing, unused or
  * misshapen tensor is named. Values are checked when read: a NaN or infinity is an error with the

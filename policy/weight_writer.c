@@ -94,6 +94,7 @@ static void cut_shards(struct plan *plan) {
 
 static enum err_code make_plan(const struct weight_writer_job *job, struct plan *plan,
                                struct error *err) {
+    TRY(model_config_check_pad(job->config, err));
     plan->job = job;
     plan->table = model_family_table(job->config->family, MODEL_NAMES_HF);
     const int64_t count = model_layout_count(job->config);
@@ -261,16 +262,23 @@ static enum err_code write_index(const char *folder, const struct plan *plan, st
     return write_json(folder, "model.safetensors.index.json", &w, err);
 }
 
+static enum err_code write_generation(const char *folder, const struct model_config *config,
+                                      struct error *err) {
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(JSON_BYTES_MAX);
+    struct json_writer w = JSON_WRITER_INIT(&text, JSON_INDENTED);
+    model_config_write_generation(config, &w);
+    return write_json(folder, "generation_config.json", &w, err);
+}
+
 static enum err_code write_configs(const char *folder, const struct weight_writer_job *job,
                                    struct error *err) {
-    SCOPED(strbuf) struct strbuf generation = STRBUF_INIT(JSON_BYTES_MAX);
-    struct json_writer w = JSON_WRITER_INIT(&generation, JSON_INDENTED);
-    model_config_write_generation(job->config, &w);
-    TRY(write_json(folder, "generation_config.json", &w, err));
-    SCOPED(strbuf) struct strbuf config = STRBUF_INIT(JSON_BYTES_MAX);
-    struct json_writer v = JSON_WRITER_INIT(&config, JSON_INDENTED);
-    model_config_write_json(job->config, weight_dtype_torch_name(job->dtype), &v);
-    return write_json(folder, "config.json", &v, err);
+    if (job->config->head == MODEL_HEAD_LM) {
+        TRY(write_generation(folder, job->config, err));
+    }
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(JSON_BYTES_MAX);
+    struct json_writer w = JSON_WRITER_INIT(&text, JSON_INDENTED);
+    model_config_write_json(job->config, weight_dtype_torch_name(job->dtype), &w);
+    return write_json(folder, "config.json", &w, err);
 }
 
 /* ---- reading back ---- */

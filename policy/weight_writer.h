@@ -1,4 +1,5 @@
-/* weight_writer.h - a model as a Hugging Face folder: weights, config.json, generation_config.json.
+/* weight_writer.h - a model as a Hugging Face folder: weights, config.json, and of a language model
+ * generation_config.json.
  *
  * Use:      const struct weight_writer_job job = {
  *               .config = &config,
@@ -43,7 +44,8 @@ struct weight_writer_job {
 };
 
 /* `folder` must be there, and hold no other model.
- *   fails    ERR_IO; ERR_OOM; ERR_DATA for a value that is not finite or does not fit f16;
+ *   fails    ERR_IO; ERR_OOM; ERR_DATA for a value that is not finite or does not fit f16, and for
+ *            a model of scores whose pad id hides the end of texts (model_config_check_pad);
  *            ERR_VERIFY when what was read back differs */
 ERR_NODISCARD enum err_code
 weight_writer_fill(const char *folder, const struct weight_writer_job *job, struct error *err);

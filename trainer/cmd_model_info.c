@@ -124,7 +124,8 @@ static void add_bytes(struct strbuf *out, double bytes) {
 
 static void print_shape(const struct model_config *c, struct strbuf *out) {
     add_label(out, "family");
-    strbuf_addf(out, "%s (%s)\n", model_family_name(c->family), model_family_class(c->family));
+    strbuf_addf(out, "%s (%s)\n", model_family_name(c->family),
+                model_class_name(c->family, c->head));
     add_label(out, "parameters");
     add_count(out, model_parameters(c), "\n");
     add_label(out, "layers");
@@ -135,7 +136,8 @@ static void print_shape(const struct model_config *c, struct strbuf *out) {
                 c->head_dim, c->kv_heads, c->qk_norm ? ", normed" : "",
                 c->qkv_bias ? ", with biases" : "");
     add_label(out, "vocabulary");
-    add_count(out, c->vocab, c->tied_head ? ", the head is the embedding\n" : "\n");
+    const bool is_lm = c->head == MODEL_HEAD_LM;
+    add_count(out, c->vocab, is_lm && c->tied_head ? ", the head is the embedding\n" : "\n");
     add_label(out, "context");
     add_count(out, c->context, " tokens, ");
     if (c->position == MODEL_POSITION_ROPE) {
@@ -200,6 +202,7 @@ static void write_info(const struct model_info *info, struct json_writer *w) {
     json_write_object_begin(w);
     json_put_string(w, "path", info->path);
     json_put_string(w, "family", model_family_name(c->family));
+    json_put_string(w, "class", model_class_name(c->family, c->head));
     json_put_i64(w, "parameters", parameters);
     json_put_i64(w, "layers", c->layers);
     json_put_i64(w, "hidden", c->hidden);

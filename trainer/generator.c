@@ -138,6 +138,9 @@ enum err_code generator_open(const struct generator_options *options, struct gen
     generator->tokens = (struct chat_tokens)CHAT_TOKENS_INIT;
     TRY(weight_source_open(options->model, &generator->source, err));
     const struct model_config *config = weight_source_config(generator->source);
+    if (err_wrap(err, model_config_need_head(config, MODEL_HEAD_LM, err), "'%s'", options->model)) {
+        return err->code;
+    }
     if (options->adapter) {
         TRY(lora_adapter_read(options->adapter, config, &generator->adapter, err));
     }

@@ -55,6 +55,10 @@ enum err_code train_model_look(const struct train_config *config, struct train_b
     } else {
         TRY(weight_source_open(config->model, &source, err));
         model = weight_source_config(source);
+        if (err_wrap(err, model_config_need_head(model, MODEL_HEAD_LM, err), "'%s'",
+                     config->model)) {
+            return err->code;
+        }
     }
     out_base->context = model->context;
     /* A preset's weights follow from its configuration and the run's. */

@@ -70,6 +70,18 @@ static void test_info__of_files_and_presets(void **state) {
     assert_has(cli->result.err, "holds an adapter, no model: give 'accord generate'");
 }
 
+static void test_score__models_are_told_apart_from_language_models(void **state) {
+    static const char reward[] = SOURCE_FOLDER "/tests/golden/models/opt_score";
+    struct cli *cli = *state;
+    EXPECT(cli, 0, "model", "info", reward);
+    assert_has(cli->result.out, "family      opt (OPTForSequenceClassification)\n");
+    EXPECT(cli, 0, "model", "convert", reward, scratch_path(cli->scratch, "copy"), "-q");
+    EXPECT(cli, 0, "model", "info", scratch_path(cli->scratch, "copy"), "--json");
+    assert_has(cli->result.out, "\"class\": \"OPTForSequenceClassification\"");
+    EXPECT(cli, 3, "generate", reward, "hello");
+    assert_has(cli->result.err, "opt_score': OPTForSequenceClassification gives scores of texts");
+}
+
 static void test_convert__gguf_to_folder_to_folder(void **state) {
     struct cli *cli = *state;
     const char *first = scratch_path(cli->scratch, "first");
@@ -167,6 +179,7 @@ static void test_convert__a_vocabulary_larger_than_the_model_is_not_its_own(void
 int main(void) {
     const struct CMUnitTest tests[] = {
         CLI_TEST(test_info__of_files_and_presets),
+        CLI_TEST(test_score__models_are_told_apart_from_language_models),
         CLI_TEST(test_convert__gguf_to_folder_to_folder),
         CLI_TEST(test_convert__writes_the_vocabulary_of_a_gguf),
         CLI_TEST(test_convert__finds_the_vocabulary_of_a_llama2c_file),

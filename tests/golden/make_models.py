@@ -13,6 +13,10 @@ is its place in CASES, from 1. Each folder holds what save_pretrained writes, an
   sharded             of several files with an index (max_shard_size 4 kB)
   gpt2_old            as old writers did: without "transformer.", with causal masks
   opt_head            with a second copy of the embedding as its tied head
+Those that end in _score are ForSequenceClassification with one label; instead of logits there is
+  scores.safetensors  input_ids [N] i64 of S texts end to end; lengths [S] i64; scores [S] f32, of
+                      the texts in one batch padded on the right; weights [S] f32; loss [] f32,
+                      the sum of scores times weights; gradients of it as above
 Weights are stored in the dtype of the case; everything is computed from those values in f32,
 attention by the plain formula ("eager").
 """
@@ -30,6 +34,7 @@ T = 16
 SMALL = dict(vocab_size=32, num_hidden_layers=2, hidden_size=16, num_attention_heads=4,
              max_position_embeddings=24)
 ROPED = dict(SMALL, intermediate_size=12, num_key_value_heads=2)
+SCORE = dict(num_labels=1, pad_token_id=0)
 LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=32)
 
@@ -64,6 +69,14 @@ CASES = [
     ("gpt2_old", "GPT2", "bfloat16", dict(vocab_size=32, n_embd=12, n_layer=1, n_head=3,
                                           n_positions=24, bos_token_id=3, eos_token_id=3)),
     ("opt_head", "OPT", "bfloat16", dict(SMALL, num_hidden_layers=1, ffn_dim=12)),
+    ("gpt2_score", "GPT2", "float32", dict(
+        vocab_size=32, n_embd=12, n_layer=1, n_head=3, n_positions=24, bos_token_id=3,
+        eos_token_id=3, **SCORE)),
+    ("opt_score", "OPT", "float16", dict(SMALL, num_hidden_layers=1, ffn_dim=12, num_labels=1)),
+    ("llama_score", "Llama", "bfloat16", dict(ROPED, tie_word_embeddings=True, **SCORE)),
+    ("mistral_score", "Mistral", "bfloat16", dict(ROPED, sliding_window=None, **SCORE)),
+    ("qwen2_score", "Qwen2", "bfloat16", dict(ROPED, num_hidden_layers=1, **SCORE)),
+    ("qwen3_score", "Qwen3", "float32", dict(ROPED, num_hidden_layers=1, head_dim=6, **SCORE)),
 ]
 
 LAYOUTS = ["sharded", "gpt2_old", "opt_head"]  # other files, no other computation
@@ -71,6 +84,8 @@ LAYOUTS = ["sharded", "gpt2_old", "opt_head"]  # other files, no other computati
 GRADIENTS = ["position.weight", "layers.0.attn_norm.weight", "layers.0.attn.q.weight",
              "layers.0.attn.k.bias", "layers.0.attn.k_norm.weight", "layers.0.attn.v.weight",
              "layers.0.mlp.down.weight", "embed.weight"]
+SCORE_GRADIENTS = ["layers.0.attn.q.weight", "layers.0.mlp.up.weight", "score.weight"]
+SCORE_LENGTHS = [9, 4, 1, 6]
 
 BODY = {
     "gpt2": "transformer.", "opt": "model.decoder.", "llama": "model.", "mistral": "model.",
@@ -135,6 +150,7 @@ def accord_tensors(model):
         norm("final_norm", body + ("final_layer_norm" if opt else "norm"))
     if not config.tie_word_embeddings:
         put("head.weight", "lm_head.weight")
+    put("score.weight", "score.weight")
     return out
 
 
@@ -142,11 +158,16 @@ def norm_like(key):
     return key.endswith("weight") and ("norm" in key or "ln_" in key)
 
 
-def new_model(family, dtype, keys):
+def class_of(name, family):
+    if name.endswith("_score"):
+        return family + "ForSequenceClassification"
+    return family + ("LMHeadModel" if family == "GPT2" else "ForCausalLM")
+
+
+def new_model(name, family, dtype, keys):
     config = getattr(transformers, family + "Config")(**keys)
     config._attn_implementation = "eager"
-    head = "LMHeadModel" if family == "GPT2" else "ForCausalLM"
-    model = getattr(transformers, family + head)(config).eval()
+    model = getattr(transformers, class_of(name, family))(config).eval()
     with torch.no_grad():
         for key, weight in model.named_parameters():
             scale = 0.25 if weight.dim() == 2 else 0.1
@@ -164,6 +185,31 @@ def write_digests(model, path):
     path.write_text("".join(lines))
 
 
+def take_gradients(model, keys):
+    """Of those of the keys that the model has; its weights are gone then."""
+    for weight in model.parameters():
+        weight.data, weight.grad = weight.grad, None
+    gradients = accord_tensors(model)
+    return {"grad." + key: gradients[key].detach().contiguous() for key in keys
+            if key in gradients}
+
+
+def compute_scores(model):
+    # No pad id in the texts: torch gives it no gradient, and the class looks for the last other id.
+    first = model.config.pad_token_id + 1
+    texts = [torch.randint(first, model.config.vocab_size, (n,)) for n in SCORE_LENGTHS]
+    ids = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True,
+                                          padding_value=model.config.pad_token_id)
+    mask = torch.arange(ids.shape[1])[None] < torch.tensor(SCORE_LENGTHS)[:, None]
+    scores = model(ids, attention_mask=mask.long()).logits[:, 0]
+    weights = torch.randn(len(texts))
+    loss = (scores * weights).sum()
+    loss.backward()
+    return dict(input_ids=torch.cat(texts), lengths=torch.tensor(SCORE_LENGTHS),
+                scores=scores.detach(), weights=weights, loss=loss.detach(),
+                **take_gradients(model, SCORE_GRADIENTS))
+
+
 def compute(model, name):
     config = model.config
     # A pad id in the input would get no gradient in torch (padding_idx): it is kept out.
@@ -174,12 +220,7 @@ def compute(model, name):
     loss.backward()
     goldens = dict(input_ids=ids[0], positions=positions[0], logits=logits.detach(),
                    loss=loss.detach())
-    for weight in model.parameters():
-        weight.data, weight.grad = weight.grad, None
-    gradients = accord_tensors(model)
-    for key in GRADIENTS:
-        if key in gradients:
-            goldens["grad." + key] = gradients[key].detach().contiguous()
+    goldens.update(take_gradients(model, GRADIENTS))
     rope = getattr(model.base_model, "rotary_emb", None)
     if rope is not None:
         goldens["inv_freq"] = rope.inv_freq.clone()
@@ -203,14 +244,16 @@ def age(folder, name):
 def make_model(seed, name, family, dtype, keys):
     torch.manual_seed(seed)
     dtype = getattr(torch, dtype)
-    model = new_model(family, dtype, keys)
+    model = new_model(name, family, dtype, keys)
     folder = FOLDER / name
     # A copy, since its rope tables are rounded too.
     shard_size = "4KB" if name == "sharded" else "5GB"
     copy.deepcopy(model).to(dtype).save_pretrained(folder, max_shard_size=shard_size)
     age(folder, name)
     write_digests(model, folder / "weights.txt")
-    if name not in LAYOUTS:
+    if name.endswith("_score"):
+        save_file(compute_scores(model), folder / "scores.safetensors")
+    elif name not in LAYOUTS:
         save_file(compute(model, name), folder / "logits.safetensors")
     for path in folder.iterdir():
         path.chmod(0o644)

@@ -65,6 +65,7 @@ void assert_weights_of(const struct weight_source *source, const char *model) {
 
 void assert_same_config(const struct model_config *a, const struct model_config *b) {
     assert_int_equal(a->family, b->family);
+    assert_int_equal(a->head, b->head);
     assert_int_equal(model_parameters(a), model_parameters(b));
     assert_int_equal(a->heads, b->heads);
     assert_int_equal(a->head_dim, b->head_dim);

@@ -20,6 +20,11 @@ static const char *const models[] = {
 
 #define MODEL_COUNT (sizeof models / sizeof *models)
 
+static const char *const scored[] = {"gpt2_score",    "opt_score",   "llama_score",
+                                     "mistral_score", "qwen2_score", "qwen3_score"};
+
+#define SCORED_COUNT (sizeof scored / sizeof *scored)
+
 static enum err_code read_text(const char *text, struct model_config *out, struct error *err) {
     SCOPED(json) struct json *doc = NULL;
     TRY(json_parse(text, strlen(text), "config.json", NULL, &doc, err));
@@ -208,6 +213,73 @@ static void test_from_json__other_computations_are_refused_by_name(void **state)
     }
 }
 
+/* ---- heads ---- */
+
+#define SCORED_LLAMA \
+    "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForSequenceClassification\"], "
+
+static void test_from_json__heads_by_class(void **state) {
+    (void)state;
+    for (size_t i = 0; i < SCORED_COUNT; i++) {
+        assert_int_equal(golden_config(scored[i]).head, MODEL_HEAD_SCORE);
+    }
+    assert_int_equal(golden_config("qwen3").head, MODEL_HEAD_LM);
+    assert_int_equal(config_of("{\"model_type\": \"llama\"}").head, MODEL_HEAD_LM);
+    assert_int_equal(config_of("{\"model_type\": \"llama\", \"architectures\": null}").head,
+                     MODEL_HEAD_LM);
+    assert_int_equal(config_of(SCORED_LLAMA "\"num_labels\": 1}").head, MODEL_HEAD_SCORE);
+    assert_int_equal(config_of(SCORED_LLAMA "\"id2label\": {\"0\": \"good\"}}").head,
+                     MODEL_HEAD_SCORE);
+}
+
+static void test_from_json__several_labels_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *part;
+    } cases[] = {
+        {SCORED_LLAMA "\"num_labels\": 3}", "$.num_labels: 3 labels: only models of one score"},
+        {SCORED_LLAMA "\"id2label\": {\"0\": \"a\", \"1\": \"b\"}}", "$.id2label: 2 labels"},
+        {SCORED_LLAMA "\"num_labels\": 1, \"id2label\": {}}", "$.id2label: 0 labels"},
+        {SCORED_LLAMA "\"id2label\": 7}", "expected object"},
+        {SCORED_LLAMA "\"id2label\": null}", "2 labels (the default without id2label)"},
+        {"{\"model_type\": \"qwen2\", \"num_labels\": 1, "
+         "\"architectures\": [\"LlamaForSequenceClassification\"]}",
+         "is not the Qwen2ForSequenceClassification of a qwen2"},
+        {"{\"model_type\": \"llama\", \"architectures\": \"LlamaForCausalLM\"}", "expected array"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_refused(cases[i].text, cases[i].part);
+    }
+}
+
+static void test_need_head__says_what_the_model_is(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    const struct model_config lm = golden_config("gpt2");
+    const struct model_config score = golden_config("gpt2_score");
+    assert_ok(model_config_need_head(&lm, MODEL_HEAD_LM, &err), &err);
+    assert_ok(model_config_need_head(&score, MODEL_HEAD_SCORE, &err), &err);
+    assert_fails(model_config_need_head(&score, MODEL_HEAD_LM, &err), ERR_DATA,
+                 "GPT2ForSequenceClassification gives scores of texts, no next tokens", &err);
+    assert_fails(model_config_need_head(&lm, MODEL_HEAD_SCORE, &err), ERR_DATA,
+                 "GPT2LMHeadModel gives next tokens, no scores", &err);
+}
+
+/* transformers pools the last token that is not the pad id. */
+static void test_check_pad__of_scores_only(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    struct model_config config = golden_config("llama_score"); /* pad 0, eos 2 */
+    assert_ok(model_config_check_pad(&config, &err), &err);
+    config.pad = 2;
+    assert_fails(model_config_check_pad(&config, &err), ERR_DATA,
+                 "its pad_token_id 2 is an eos_token_id too", &err);
+    config.pad = -1;
+    assert_fails(model_config_check_pad(&config, &err), ERR_DATA, "and no pad_token_id", &err);
+    config.head = MODEL_HEAD_LM;
+    assert_ok(model_config_check_pad(&config, &err), &err);
+}
+
 /* The window of a Qwen counts only for layers that look through it. */
 static void test_from_json__windows_that_hide_nothing_pass(void **state) {
     (void)state;
@@ -239,9 +311,10 @@ static void test_read_generation__states_ids_anew(void **state) {
 
 static void test_write_json__reads_back_the_same(void **state) {
     (void)state;
-    for (size_t m = 0; m < MODEL_COUNT; m++) {
+    for (size_t m = 0; m < MODEL_COUNT + SCORED_COUNT; m++) {
         struct error err = ERROR_INIT;
-        struct model_config config = golden_config(models[m]);
+        struct model_config config =
+            golden_config(m < MODEL_COUNT ? models[m] : scored[m - MODEL_COUNT]);
         SCOPED(strbuf) struct strbuf text = STRBUF_INIT(1U << 16);
         struct json_writer w = JSON_WRITER_INIT(&text, JSON_INDENTED);
         model_config_write_json(&config, "bfloat16", &w);
@@ -320,8 +393,9 @@ static void test_rope_frequencies__those_of_transformers(void **state) {
 
 static void test_layout__index_and_place_agree(void **state) {
     (void)state;
-    for (size_t m = 0; m < MODEL_COUNT; m++) {
-        struct model_config config = golden_config(models[m]);
+    for (size_t m = 0; m < MODEL_COUNT + SCORED_COUNT; m++) {
+        struct model_config config =
+            golden_config(m < MODEL_COUNT ? models[m] : scored[m - MODEL_COUNT]);
         int64_t elements = 0;
         for (int64_t i = 0; i < model_layout_count(&config); i++) {
             struct model_tensor tensor = model_layout_at(&config, i);
@@ -358,6 +432,10 @@ int main(void) {
         cmocka_unit_test(test_from_json__defaults_differ_by_family),
         cmocka_unit_test(test_from_json__rope_of_both_spellings),
         cmocka_unit_test(test_from_json__other_computations_are_refused_by_name),
+        cmocka_unit_test(test_from_json__heads_by_class),
+        cmocka_unit_test(test_from_json__several_labels_are_refused),
+        cmocka_unit_test(test_need_head__says_what_the_model_is),
+        cmocka_unit_test(test_check_pad__of_scores_only),
         cmocka_unit_test(test_from_json__windows_that_hide_nothing_pass),
         cmocka_unit_test(test_read_generation__states_ids_anew),
         cmocka_unit_test(test_write_json__reads_back_the_same),

@@ -49,9 +49,10 @@ static void assert_open_fails(const char *path, const char *part) {
 static void test_folders__every_tensor_of_every_family(void **state) {
     (void)state;
     static const char *const models[] = {
-        "gpt2",     "gpt2_untied", "gpt2_old",        "opt",     "opt_bare",
-        "opt_head", "llama",       "llama_tied_bias", "llama3",  "llama_linear",
-        "mistral",  "qwen2",       "qwen3",           "sharded",
+        "gpt2",      "gpt2_untied", "gpt2_old",        "opt",         "opt_bare",
+        "opt_head",  "llama",       "llama_tied_bias", "llama3",      "llama_linear",
+        "mistral",   "qwen2",       "qwen3",           "sharded",     "gpt2_score",
+        "opt_score", "llama_score", "mistral_score",   "qwen2_score", "qwen3_score",
     };
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         SCOPED(weight_source)

@@ -66,10 +66,12 @@ static void test_fill__the_bytes_of_transformers(void **state) {
         const char *model;
         enum weight_dtype dtype;
     } cases[] = {
-        {"gpt2", WEIGHT_F32},     {"gpt2_untied", WEIGHT_BF16}, {"opt", WEIGHT_F16},
-        {"opt_bare", WEIGHT_F32}, {"llama", WEIGHT_BF16},       {"llama_tied_bias", WEIGHT_F32},
-        {"llama3", WEIGHT_F32},   {"llama_linear", WEIGHT_F16}, {"mistral", WEIGHT_BF16},
-        {"qwen2", WEIGHT_BF16},   {"qwen3", WEIGHT_BF16},
+        {"gpt2", WEIGHT_F32},         {"gpt2_untied", WEIGHT_BF16}, {"opt", WEIGHT_F16},
+        {"opt_bare", WEIGHT_F32},     {"llama", WEIGHT_BF16},       {"llama_tied_bias", WEIGHT_F32},
+        {"llama3", WEIGHT_F32},       {"llama_linear", WEIGHT_F16}, {"mistral", WEIGHT_BF16},
+        {"qwen2", WEIGHT_BF16},       {"qwen3", WEIGHT_BF16},       {"gpt2_score", WEIGHT_F32},
+        {"opt_score", WEIGHT_F16},    {"llama_score", WEIGHT_BF16}, {"mistral_score", WEIGHT_BF16},
+        {"qwen2_score", WEIGHT_BF16}, {"qwen3_score", WEIGHT_F32},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct error err = ERROR_INIT;
@@ -124,6 +126,28 @@ static void test_fill__never_over_something_else(void **state) {
     assert_ok(write_folder(folder, &job, &err), &err);
     assert_string_equal(scratch_list(scratch), "out/");
     assert_ok(folder_remove(folder, &err), &err);
+}
+
+/* transformers would take the last token of every text for padding. */
+static void test_fill__scores_need_a_pad_id(void **state) {
+    struct scratch *scratch = *state;
+    struct error err = ERROR_INIT;
+    SCOPED(weight_source)
+    struct weight_source *source = open_source(model_case_path("llama_score"));
+    struct model_config config = *weight_source_config(source);
+    struct weight_writer_job job = job_of(source, WEIGHT_BF16);
+    job.config = &config;
+    config.pad = config.eos[0];
+    assert_fails(write_folder(scratch_path(scratch, "out"), &job, &err), ERR_DATA,
+                 "its pad_token_id 2 is an eos_token_id too", &err);
+    config.pad = 5;
+    assert_ok(write_folder(scratch_path(scratch, "out"), &job, &err), &err);
+    const char *text = scratch_read(scratch, "out/config.json");
+    assert_non_null(strstr(text, "\"LlamaForSequenceClassification\""));
+    assert_non_null(strstr(text, "\"pad_token_id\": 5"));
+    assert_non_null(strstr(text, "\"LABEL_0\": 0"));
+    assert_false(file_exists(scratch_path(scratch, "out/generation_config.json")));
+    assert_ok(folder_remove(scratch_path(scratch, "out"), &err), &err);
 }
 
 /* ---- values that are no weights ---- */
@@ -250,6 +274,7 @@ int main(void) {
         SCRATCH_TEST(test_fill__the_bytes_of_transformers),
         SCRATCH_TEST(test_fill__shards_with_an_index),
         SCRATCH_TEST(test_fill__never_over_something_else),
+        SCRATCH_TEST(test_fill__scores_need_a_pad_id),
         SCRATCH_TEST(test_fill__bad_values_leave_nothing),
         SCRATCH_TEST(test_fill__survives_a_failing_disk),
         SCRATCH_TEST(test_fill__survives_failing_allocations),
