@@ -19,10 +19,29 @@ static struct tt_shape shape_of(const struct model_tensor *tensor) {
     return (struct tt_shape){.rank = tensor->dims, .dim = {tensor->shape[0], tensor->shape[1]}};
 }
 
-/* Frozen matrices are kept in the compute dtype; vectors, which cost nothing, in f32. */
+/* Frozen matrices are kept in the compute dtype; vectors, which cost nothing, in f32, and so is
+ * score.weight, of whose products one a text is made. */
 static enum tt_dtype dtype_of(const struct model *model, const struct model_tensor *tensor) {
     const bool frozen = model->options.training != MODEL_TRAIN_ALL;
-    return frozen && tensor->dims == 2 ? model->options.compute : TT_F32;
+    const bool narrow = frozen && tensor->dims == 2 && tensor->role != MODEL_SCORE;
+    return narrow ? model->options.compute : TT_F32;
+}
+
+/* A new head is trained with the adapters, and so is in their store. */
+static bool is_with_adapters(const struct model *model, const struct model_tensor *tensor) {
+    return model->options.training == MODEL_TRAIN_LORA && tensor->role == MODEL_SCORE;
+}
+
+static enum err_code declare(const struct model *model, struct tt_params *params,
+                             const struct model_tensor *tensor, bool trainable, struct error *err) {
+    const struct tt_param_spec spec = {
+        .name = tensor->name,
+        .dtype = dtype_of(model, tensor),
+        .shape = shape_of(tensor),
+        .trainable = trainable,
+        .decay = tensor->decay,
+    };
+    return tt_params_declare(params, &spec, err);
 }
 
 static enum err_code make_params(struct model *model, struct error *err) {
@@ -30,14 +49,10 @@ static enum err_code make_params(struct model *model, struct error *err) {
     const int64_t count = model_layout_count(&model->config);
     for (int64_t i = 0; i < count; i++) {
         const struct model_tensor tensor = model_layout_at(&model->config, i);
-        const struct tt_param_spec spec = {
-            .name = tensor.name,
-            .dtype = dtype_of(model, &tensor),
-            .shape = shape_of(&tensor),
-            .trainable = model->options.training == MODEL_TRAIN_ALL,
-            .decay = tensor.decay,
-        };
-        TRY(tt_params_declare(model->params, &spec, err));
+        if (!is_with_adapters(model, &tensor)) {
+            const bool trainable = model->options.training == MODEL_TRAIN_ALL;
+            TRY(declare(model, model->params, &tensor, trainable, err));
+        }
     }
     return tt_params_allocate(model->params, err);
 }
@@ -52,6 +67,10 @@ static enum err_code make_adapters(struct model *model, struct error *err) {
     model->lora_scale = lora_scale_of(lora);
     TRY(tt_params_new(model->options.device, &model->adapters, err));
     TRY(lora_declare(model->adapters, &model->config, lora, err));
+    if (model_has_role(&model->config, MODEL_SCORE)) {
+        const struct model_tensor score = model_layout_of(&model->config, MODEL_SCORE, -1);
+        TRY(declare(model, model->adapters, &score, true, err));
+    }
     TRY(tt_params_allocate(model->adapters, err));
     return lora_init(model->adapters, &model->config, lora, model->options.seed, err);
 }
@@ -68,7 +87,9 @@ static enum err_code find_handles(struct model *model, struct error *err) {
     for (int64_t i = 0; i < count; i++) {
         const struct model_tensor tensor = model_layout_at(&model->config, i);
         struct model_handles *handles = model_handles_of(model, tensor.layer);
-        handles->role[tensor.role] = tt_param(s, model->params, tensor.name);
+        const bool with_adapters = is_with_adapters(model, &tensor);
+        handles->role[tensor.role] =
+            tt_param(s, with_adapters ? model->adapters : model->params, tensor.name);
         if (uses_shadow(model) && tensor.dims == 2) {
             handles->shadow[tensor.role] = tt_param_shadow(s, model->params, tensor.name);
         }
@@ -99,6 +120,19 @@ static enum err_code make_rope_table(struct model *model, struct error *err) {
     return tt_scope_check(s, err);
 }
 
+/* A language model may become one of scores; nothing else becomes another. */
+static enum err_code set_head(struct model_config *config, const struct model_options *options,
+                              struct error *err) {
+    if (!isfinite(options->score_init_std) || options->score_init_std < 0.0) {
+        return err_set(err, ERR_CONFIG, "score_init_std %g is negative or not finite",
+                       options->score_init_std);
+    }
+    if (config->head == MODEL_HEAD_LM) {
+        config->head = options->head;
+    }
+    return model_config_need_head(config, options->head, err);
+}
+
 /* A model whose parameters are all zero. */
 static enum err_code make_model(const struct model_config *config,
                                 const struct model_options *options, struct model **out_model,
@@ -114,6 +148,7 @@ static enum err_code make_model(const struct model_config *config,
     }
     model->config = *config;
     model->options = *options;
+    TRY(set_head(&model->config, options, err));
     model->layers = mem_array_zero((size_t)config->layers, sizeof *model->layers);
     if (!model->layers) {
         return err_oom(err, "model layers");
@@ -181,27 +216,17 @@ static enum err_code fill(struct model *model, fill_values fill_one, const void 
     return ERR_OK;
 }
 
-static enum err_code read_source(const void *context, const struct model_tensor *tensor,
-                                 int64_t index, float *out_values, struct error *err) {
-    (void)index;
-    return weight_source_read(context, tensor, WEIGHT_F32, tt_threads(), out_values, err);
-}
-
-enum err_code model_new(const struct weight_source *source, const struct model_options *options,
-                        struct model **out_model, struct error *err) {
-    SCOPED(model) struct model *model = NULL;
-    TRY(make_model(weight_source_config(source), options, &model, err));
-    TRY(fill(model, read_source, source, err));
-    *out_model = MOVE(model);
-    return ERR_OK;
-}
-
-struct random_weights {
-    uint64_t seed;
-    double residual_scale; /* 1 / sqrt(2 L) */
-};
-
 #define WEIGHT_DEVIATION 0.02
+
+/* Deviation of a new matrix's elements. */
+static double deviation_of(const struct model *model, const struct model_tensor *tensor) {
+    if (tensor->role == MODEL_SCORE) {
+        return model->options.score_init_std / sqrt((double)model->config.hidden);
+    }
+    const bool to_residual = tensor->role == MODEL_ATTN_OUT || tensor->role == MODEL_MLP_DOWN;
+    const double scale = to_residual ? 1.0 / sqrt(2.0 * (double)model->config.layers) : 1.0;
+    return WEIGHT_DEVIATION * scale;
+}
 
 static bool is_bias(const struct model_tensor *tensor) {
     const char *suffix = strrchr(tensor->name, '.');
@@ -211,12 +236,11 @@ static bool is_bias(const struct model_tensor *tensor) {
 static enum err_code draw_random(const void *context, const struct model_tensor *tensor,
                                  int64_t index, float *out_values, struct error *err) {
     (void)err;
-    const struct random_weights *random = context;
+    const struct model *model = context;
     const int64_t count = model_tensor_elements(tensor);
-    const bool to_residual = tensor->role == MODEL_ATTN_OUT || tensor->role == MODEL_MLP_DOWN;
-    const double deviation = WEIGHT_DEVIATION * (to_residual ? random->residual_scale : 1.0);
+    const double deviation = deviation_of(model, tensor);
     const float constant = is_bias(tensor) ? 0.0F : 1.0F;
-    struct rng rng = rng_stream(random->seed, RNG_INIT, 0, index);
+    struct rng rng = rng_stream(model->options.seed, RNG_INIT, 0, index);
     for (int64_t i = 0; i < count; i++) {
         out_values[i] = tensor->dims == 2 ? (float)(rng_normal(&rng) * deviation) : constant;
     }
@@ -228,11 +252,32 @@ enum err_code model_new_random(const struct model_config *config,
                                struct error *err) {
     SCOPED(model) struct model *model = NULL;
     TRY(make_model(config, options, &model, err));
-    struct random_weights random = {
-        .seed = options->seed,
-        .residual_scale = 1.0 / sqrt(2.0 * (double)config->layers),
-    };
-    TRY(fill(model, draw_random, &random, err));
+    TRY(fill(model, draw_random, model, err));
+    *out_model = MOVE(model);
+    return ERR_OK;
+}
+
+struct reading {
+    const struct model *model;
+    const struct weight_source *source;
+};
+
+/* What the source has; a score.weight that it does not have is new. */
+static enum err_code read_source(const void *context, const struct model_tensor *tensor,
+                                 int64_t index, float *out_values, struct error *err) {
+    const struct reading *reading = context;
+    if (!model_has_role(weight_source_config(reading->source), tensor->role)) {
+        return draw_random(reading->model, tensor, index, out_values, err);
+    }
+    return weight_source_read(reading->source, tensor, WEIGHT_F32, tt_threads(), out_values, err);
+}
+
+enum err_code model_new(const struct weight_source *source, const struct model_options *options,
+                        struct model **out_model, struct error *err) {
+    SCOPED(model) struct model *model = NULL;
+    TRY(make_model(weight_source_config(source), options, &model, err));
+    const struct reading reading = {.model = model, .source = source};
+    TRY(fill(model, read_source, &reading, err));
     *out_model = MOVE(model);
     return ERR_OK;
 }
@@ -262,6 +307,15 @@ struct model_options model_options_of(const struct model *model) {
 
 struct tt_device model_device(const struct model *model) {
     return model->options.device;
+}
+
+enum err_code model_set_pad(struct model *model, int64_t pad, struct error *err) {
+    struct model_config changed = model->config;
+    changed.pad = pad;
+    TRY(model_config_check(&changed, err));
+    TRY(model_config_check_pad(&changed, err));
+    model->config = changed;
+    return ERR_OK;
 }
 
 struct tt_params *model_trained(struct model *model) {

@@ -7,11 +7,15 @@
  *           SCOPED(tt_scope) tt_scope *s = tt_scope_open_on(TT_NO_GRAD, model_device(model));
  *           tt_tensor *hidden = model_hidden(s, model, &batch);              // [N, D]
  *           struct token_logp out = model_token_logp(s, model, hidden, &batch); // [M] each
+ * Heads:    `head` is what is asked for. A language model opened with MODEL_HEAD_SCORE becomes one
+ *           of scores: its trunk is read, its head is not, and score.weight is new. A model of
+ *           scores becomes nothing else.
  * Training: with MODEL_TRAIN_ALL every parameter is an f32 master in the store and takes gradients;
  *           with MODEL_TRAIN_LORA the base is frozen, in the compute dtype, and only adapters
- *           (policy/lora.h) are trained; with MODEL_FROZEN nothing is.
+ *           (policy/lora.h) are trained, and score.weight where there is one; with MODEL_FROZEN
+ *           nothing is.
  * Dtypes:   `compute` is that of matrix products, f32 or bf16. The residual stream, norms, softmax,
- *           log-probabilities and losses are f32 always.
+ *           log-probabilities, scores and losses are f32 always.
  * Owns:     parameters; handles given out live as long as the model.
  * Threads:  one at a time.
  */
@@ -39,17 +43,25 @@ struct model_options {
     enum model_training training;
     bool recompute;          /* layers run again in backward instead of keeping what it needs */
     struct lora_config lora; /* MODEL_TRAIN_LORA */
-    uint64_t seed;           /* of random weights: presets, and adapters */
+    uint64_t seed;           /* of random weights: presets, adapters, a new score.weight */
+    enum model_head_kind head;
+    /* Elements of a new score.weight are normal with deviation score_init_std / sqrt(D). With 1,
+     * which is that of arXiv 2009.01325, hidden states of elements near 1 score near 1; with 0
+     * every text scores 0 at first. */
+    double score_init_std;
 };
 
 /* The model of an open weight source, with its weights.
- *   fails    as weight_source_read; ERR_OOM; ERR_UNAVAILABLE for the device */
+ *   fails    as weight_source_read; ERR_DATA for a model of scores where tokens are asked for;
+ *            ERR_CONFIG for a score_init_std that is negative or not finite; ERR_OOM;
+ *            ERR_UNAVAILABLE for the device */
 ERR_NODISCARD enum err_code model_new(const struct weight_source *source,
                                       const struct model_options *options, struct model **out_model,
                                       struct error *err);
 
 /* A model from nothing: matrices normal with deviation 0.02, those that write into the residual
- * stream divided by sqrt(2 L) (GPT-2, section 2.3); norms one, biases zero. */
+ * stream divided by sqrt(2 L) (GPT-2, section 2.3); norms one, biases zero; score.weight as above.
+ */
 ERR_NODISCARD enum err_code model_new_random(const struct model_config *config,
                                              const struct model_options *options,
                                              struct model **out_model, struct error *err);
@@ -63,8 +75,13 @@ const struct model_config *model_config_of(const struct model *model);
 struct model_options model_options_of(const struct model *model);
 struct tt_device model_device(const struct model *model);
 
+/* What the model's files will say of the pad id. Nothing is computed from it here, but a model of
+ * scores is not saved without one that ends no text (model_config_check_pad).
+ *   fails    ERR_DATA outside the vocabulary, and for such a model's eos; the model is unchanged */
+ERR_NODISCARD enum err_code model_set_pad(struct model *model, int64_t pad, struct error *err);
+
 /* The store that is trained, borrowed: all parameters, by the names of model_layout.h, or the
- * adapters alone, by those of lora.h; NULL of a frozen model. */
+ * adapters, by those of lora.h, and "score.weight" where there is one; NULL of a frozen model. */
 struct tt_params *model_trained(struct model *model);
 
 /* A parameter of the layout in f32, copied to the host: for files and for the decoder.
@@ -99,9 +116,19 @@ struct token_logp model_token_logp(tt_scope *s, struct model *model, const tt_te
                                    const struct packed_batch *batch);
 
 /* Logits [K, V] of the given rows of `hidden` [N, D], rounded to the compute dtype and given as
- * f32: K times V numbers, so for few rows. */
+ * f32: K times V numbers, so for few rows. Both fail with ERR_DATA for a model of scores. */
 tt_tensor *model_logits(tt_scope *s, struct model *model, const tt_tensor *hidden,
                         const int64_t *rows, int64_t count);
+
+/* The score of each sequence added to the batch, fillers left out: score.weight times the hidden
+ * state of its last token, which is found by length, whatever its id. Differentiable.
+ *   hidden   [N, D] f32, of model_hidden
+ *   returns  [A] f32, in the order of packed_batch_add; no unit, and only differences have meaning
+ *   fails    ERR_DATA for a language model, and for a batch of no sequences
+ *   source   Stiennon et al. 2020 (arXiv 2009.01325), section 3.4; the tensors are those of
+ *            transformers' ForSequenceClassification with one label */
+tt_tensor *model_scores(tt_scope *s, const struct model *model, const tt_tensor *hidden,
+                        const struct packed_batch *batch);
 
 static inline void model_scoped_end(struct model **model) {
     model_free(*model);

@@ -1,8 +1,8 @@
 /* model_forward.c - one decoder for every family. See model.h.
  *
- * Legend: N tokens of a packed batch, M targets, D hidden, H query heads, H_kv key heads, d head
- * size, F width of the MLP, V vocabulary. The residual stream x is [N, D] f32; what goes into a
- * matrix product is in the compute dtype.
+ * Legend: N tokens of a packed batch, M targets, A sequences added to it, D hidden, H query heads,
+ * H_kv key heads, d head size, F width of the MLP, V vocabulary. The residual stream x is [N, D]
+ * f32; what goes into a matrix product is in the compute dtype.
  */
 #include "policy/model_internal.h"
 
@@ -252,8 +252,21 @@ static tt_tensor *pick_rows(tt_scope *s, const struct model *model, const tt_ten
     return to_compute(s, model, tt_index_select(s, hidden, 0, index));
 }
 
+/* Whether the model has the head; otherwise the scope's error says what it has. */
+static bool expect_head(tt_scope *s, const struct model *model, enum model_head_kind head) {
+    struct error err = ERROR_INIT;
+    const enum err_code code = model_config_need_head(&model->config, head, &err);
+    if (code != ERR_OK) {
+        tt_scope_fail(s, code, "%s", err.msg);
+    }
+    return code == ERR_OK;
+}
+
 tt_tensor *model_logits(tt_scope *s, struct model *model, const tt_tensor *hidden,
                         const int64_t *rows, int64_t count) {
+    if (!expect_head(s, model, MODEL_HEAD_LM)) {
+        return NULL;
+    }
     tt_tensor *picked = pick_rows(s, model, hidden, rows, count); /* [K, D] */
     tt_tensor *weight = to_compute(s, model, model->outside.role[head_role(model)]);
     return tt_cast(s, tt_linear(s, picked, weight, NULL), TT_F32); /* [K, V] */
@@ -261,6 +274,9 @@ tt_tensor *model_logits(tt_scope *s, struct model *model, const tt_tensor *hidde
 
 struct token_logp model_token_logp(tt_scope *s, struct model *model, const tt_tensor *hidden,
                                    const struct packed_batch *batch) {
+    if (!expect_head(s, model, MODEL_HEAD_LM)) {
+        return (struct token_logp){.logp = NULL};
+    }
     const enum model_role role = head_role(model);
     const struct tt_head head = {
         .weight = model->outside.role[role],
@@ -273,4 +289,21 @@ struct token_logp model_token_logp(tt_scope *s, struct model *model, const tt_te
     const struct tt_head_result result = tt_head_logp(s, picked, &head, targets);
     return (struct token_logp){
         .logp = result.logp, .entropy = result.entropy, .logsumexp = result.lse, .top = result.top};
+}
+
+tt_tensor *model_scores(tt_scope *s, const struct model *model, const tt_tensor *hidden,
+                        const struct packed_batch *batch) {
+    if (!expect_head(s, model, MODEL_HEAD_SCORE)) {
+        return NULL;
+    }
+    if (batch->added < 1) {
+        return tt_scope_fail(s, ERR_DATA, "scores of no sequences");
+    }
+    if (!TT_EXPECT(s, hidden, batch->tokens, model->config.hidden)) {
+        return NULL;
+    }
+    tt_tensor *rows = tt_from_i64(s, batch->last_rows, TT_SHAPE(batch->added));
+    tt_tensor *last = tt_index_select(s, hidden, 0, rows);                          /* [A, D] */
+    tt_tensor *scores = tt_linear(s, last, model->outside.role[MODEL_SCORE], NULL); /* [A, 1] */
+    return tt_reshape(s, scores, TT_SHAPE(batch->added));
 }

@@ -22,8 +22,10 @@ static enum err_code make_room(struct packed_batch *batch, int64_t tokens, int64
                        "tokens of a packed batch", err));
     TRY(arrays_reserve(target_arrays, 3, &batch->targets_capacity, batch->targets + targets,
                        "targets of a packed batch", err));
-    return array_reserve(ARRAY_REF(batch->starts), &batch->sequences_capacity, batch->sequences + 2,
-                         "sequences of a packed batch", err);
+    const struct array_ref sequence_arrays[] = {ARRAY_REF(batch->starts),
+                                                ARRAY_REF(batch->last_rows)};
+    return arrays_reserve(sequence_arrays, 2, &batch->sequences_capacity, batch->sequences + 2,
+                          "sequences of a packed batch", err);
 }
 
 static void add_target(struct packed_batch *batch, int64_t row, int64_t id) {
@@ -51,6 +53,8 @@ enum err_code packed_batch_add(struct packed_batch *batch, const int32_t *ids, i
     batch->starts[batch->sequences] = start;
     batch->sequences++;
     batch->starts[batch->sequences] = batch->tokens;
+    batch->last_rows[batch->added] = batch->tokens - 1;
+    batch->added++;
     return ERR_OK;
 }
 
@@ -81,6 +85,7 @@ void packed_batch_reset(struct packed_batch *batch) {
     batch->tokens = 0;
     batch->fillers = 0;
     batch->sequences = 0;
+    batch->added = 0;
     batch->targets = 0;
 }
 
@@ -88,6 +93,7 @@ void packed_batch_deinit(struct packed_batch *batch) {
     mem_free(batch->ids);
     mem_free(batch->positions);
     mem_free(batch->starts);
+    mem_free(batch->last_rows);
     mem_free(batch->target_rows);
     mem_free(batch->target_ids);
     mem_free(batch->target_sequences);

@@ -32,6 +32,9 @@ struct packed_batch {
     int64_t sequences; /* S */
     int64_t sequences_capacity;
 
+    int64_t *last_rows; /* [A] in [0, N): last tokens of the sequences added, of fillers none */
+    int64_t added;      /* A */
+
     int64_t *target_rows;      /* [M] in [0, N) */
     int64_t *target_ids;       /* [M] */
     int64_t *target_sequences; /* [M] in [0, S) */
@@ -39,11 +42,12 @@ struct packed_batch {
     int64_t targets_capacity;
 };
 
-#define PACKED_BATCH_INIT                                                                 \
-    {                                                                                     \
-        .ids = NULL, .positions = NULL, .tokens = 0, .tokens_capacity = 0, .fillers = 0,  \
-        .starts = NULL, .sequences = 0, .sequences_capacity = 0, .target_rows = NULL,     \
-        .target_ids = NULL, .target_sequences = NULL, .targets = 0, .targets_capacity = 0 \
+#define PACKED_BATCH_INIT                                                                       \
+    {                                                                                           \
+        .ids = NULL, .positions = NULL, .tokens = 0, .tokens_capacity = 0, .fillers = 0,        \
+        .starts = NULL, .sequences = 0, .sequences_capacity = 0, .last_rows = NULL, .added = 0, \
+        .target_rows = NULL, .target_ids = NULL, .target_sequences = NULL, .targets = 0,        \
+        .targets_capacity = 0                                                                   \
     }
 
 /* Adds one sequence. is_target [count] says which of its tokens are predicted and scored; the first
