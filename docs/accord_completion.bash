@@ -100,12 +100,12 @@ _accord_command() {
         ;;
     'accord model convert')
         subcommands=''
-        options='--dtype --tokenizer --shard-size --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        options='--dtype --tokenizer --shard-size --pad --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='file'
         ;;
     'accord model merge')
         subcommands=''
-        options='--dtype --tokenizer --shard-size --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        options='--dtype --tokenizer --shard-size --pad --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='file'
         ;;
     'accord tokenizer')
@@ -486,6 +486,7 @@ _accord_value() {
         --dtype) value='f32 bf16 f16 ' ;;
         --tokenizer) value='file' ;;
         --shard-size) value='' ;;
+        --pad) value='' ;;
         --trace) value='' ;;
         --seed) value='' ;;
         -j | --threads) value='' ;;
@@ -500,6 +501,7 @@ _accord_value() {
         --dtype) value='f32 bf16 f16 ' ;;
         --tokenizer) value='file' ;;
         --shard-size) value='' ;;
+        --pad) value='' ;;
         --trace) value='' ;;
         --seed) value='' ;;
         -j | --threads) value='' ;;

@@ -141,11 +141,33 @@ static enum err_code exchange(struct tt_params *params, const struct lora_adapte
     return for_each(lora_adapter_model(adapter), &lora, each, &adapters, err);
 }
 
+static tt_tensor *score_of(tt_scope *s, const struct tt_params *params,
+                           const struct lora_adapter *adapter) {
+    const struct model_tensor score = model_layout_of(lora_adapter_model(adapter), MODEL_SCORE, -1);
+    return tt_param(s, params, score.name); /* [1, D] */
+}
+
 enum err_code lora_take(struct tt_params *params, struct lora_adapter *adapter, struct error *err) {
-    return exchange(params, adapter, take_one, err);
+    TRY(exchange(params, adapter, take_one, err));
+    float *score = lora_adapter_score(adapter);
+    if (!score) {
+        return ERR_OK;
+    }
+    SCOPED(tt_scope) tt_scope *s = tt_scope_open(TT_NO_GRAD);
+    tt_tensor *weight = tt_to_device(s, score_of(s, params, adapter), host);
+    return tt_read_f32(s, weight, score, lora_adapter_model(adapter)->hidden, err);
 }
 
 enum err_code lora_put(struct tt_params *params, const struct lora_adapter *adapter,
                        struct error *err) {
-    return exchange(params, adapter, put_one, err);
+    TRY(exchange(params, adapter, put_one, err));
+    const float *score = lora_adapter_score(adapter);
+    if (!score) {
+        return ERR_OK;
+    }
+    SCOPED(tt_scope) tt_scope *s = tt_scope_open(TT_NO_GRAD);
+    tt_tensor *weight = score_of(s, params, adapter);
+    tt_tensor *values = tt_from_f32(s, score, TT_SHAPE(1, lora_adapter_model(adapter)->hidden));
+    tt_copy_inplace(s, weight, weight ? tt_to_device(s, values, tt_device_of(weight)) : NULL);
+    return tt_scope_check(s, err);
 }

@@ -39,8 +39,9 @@ ERR_NODISCARD enum err_code lora_init(struct tt_params *params, const struct mod
                                       const struct lora_config *lora, uint64_t seed,
                                       struct error *err);
 
-/* The trained values into an adapter of the same config, and an adapter's into the store; `adapter`
- * is of the same targets and rank as what was declared. */
+/* The trained values into an adapter of the same config, and an adapter's into the store, with
+ * those of score.weight where there is one; `adapter` is of the same targets and rank as what was
+ * declared. */
 ERR_NODISCARD enum err_code lora_take(struct tt_params *params, struct lora_adapter *adapter,
                                       struct error *err);
 ERR_NODISCARD enum err_code lora_put(struct tt_params *params, const struct lora_adapter *adapter,

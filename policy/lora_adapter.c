@@ -3,9 +3,11 @@
 
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "policy/weight_source.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 double lora_scale_of(const struct lora_config *lora) {
     const double rank = (double)lora->rank;
@@ -63,6 +65,7 @@ static void place_pairs(struct lora_adapter *adapter) {
             }
         }
     }
+    adapter->score = adapter->model.head == MODEL_HEAD_SCORE ? next : NULL;
 }
 
 enum err_code lora_adapter_new(const struct model_config *config, const struct lora_config *lora,
@@ -74,7 +77,7 @@ enum err_code lora_adapter_new(const struct model_config *config, const struct l
     }
     adapter->model = *config;
     adapter->lora = *lora;
-    int64_t elements = 0;
+    int64_t elements = config->head == MODEL_HEAD_SCORE ? config->hidden : 0;
     for (enum model_role role = 0; role < MODEL_ROLE_COUNT; role++) {
         elements += lora_targets(lora, role) ? config->layers * pair_elements(adapter, role) : 0;
     }
@@ -108,6 +111,10 @@ struct lora_config lora_adapter_config(const struct lora_adapter *adapter) {
 struct lora_pair lora_adapter_pair(const struct lora_adapter *adapter, enum model_role role,
                                    int64_t layer) {
     return adapter->pairs[place_of(role, layer)];
+}
+
+float *lora_adapter_score(const struct lora_adapter *adapter) {
+    return adapter->score;
 }
 
 /* Columns whose sums are kept at a time. */
@@ -144,4 +151,19 @@ void lora_adapter_merge(const struct lora_adapter *adapter, enum model_role role
             merge_columns(&pair, rank, scale, i, j, weight + i * pair.in);
         }
     }
+}
+
+enum err_code lora_adapter_read_weight(const struct lora_adapter *adapter,
+                                       const struct weight_source *base,
+                                       const struct model_tensor *tensor, int64_t threads,
+                                       float *out_values, struct error *err) {
+    if (adapter && adapter->score && tensor->role == MODEL_SCORE) {
+        memcpy(out_values, adapter->score, (size_t)adapter->model.hidden * sizeof *out_values);
+        return ERR_OK;
+    }
+    TRY(weight_source_read(base, tensor, WEIGHT_F32, threads, out_values, err));
+    if (adapter && tensor->layer >= 0) {
+        lora_adapter_merge(adapter, tensor->role, tensor->layer, out_values);
+    }
+    return ERR_OK;
 }

@@ -8,7 +8,8 @@
 struct lora_adapter {
     struct model_config model;
     struct lora_config lora;
-    float *values;           /* of all pairs, one after the other */
+    float *values;           /* of all pairs, one after the other, and of score.weight */
+    float *score;            /* [D]; NULL of a language model */
     struct lora_pair *pairs; /* [layers, MODEL_ROLE_COUNT] */
 };
 
@@ -18,6 +19,7 @@ struct lora_adapter {
 #define LORA_MODEL_NAME  "adapter_model.safetensors"
 #define LORA_KEY_PREFIX  "base_model.model."
 #define LORA_KEY_BYTES   (MODEL_PUBLISHED_BYTES + 48)
+#define LORA_SCORE_KEY   LORA_KEY_PREFIX "score.weight"
 
 /* How PEFT names the module of a weight: its published name without ".weight". */
 void lora_module_name(const struct model_config *config, enum model_role role, int64_t layer,

@@ -56,6 +56,7 @@ struct peft {
     int64_t rank;
     double alpha;
     bool rank_scaled;
+    enum model_head_kind head;
 };
 
 /* A key that, where it is there, must be null, false, empty or one of `allowed`. */
@@ -129,6 +130,7 @@ static enum err_code refuse_strangers(const struct peft *peft, struct error *err
                                         "lora_alpha",
                                         "lora_dropout",
                                         "megatron_core",
+                                        "modules_to_save",
                                         "peft_type",
                                         "peft_version",
                                         "qalora_group_size",
@@ -151,6 +153,33 @@ static enum err_code refuse_strangers(const struct peft *peft, struct error *err
     return ERR_OK;
 }
 
+/* Modules that PEFT saves whole: of SEQ_CLS the two names that it knows heads by. */
+static enum err_code check_saved(const struct peft *peft, struct error *err) {
+    const struct json_node *saved = json_find(peft->doc, peft->root, "modules_to_save");
+    if (peft->head == MODEL_HEAD_LM || !saved || json_kind_of(saved) != JSON_KIND_ARRAY) {
+        return refuse_key(peft, "modules_to_save", NULL, err);
+    }
+    for (const struct json_node *m = json_first(saved); m; m = json_next(m)) {
+        const char *name = NULL;
+        TRY(json_as_string(peft->doc, m, &name, err));
+        if (strcmp(name, "score") != 0 && strcmp(name, "classifier") != 0) {
+            return json_refuse(peft->doc, m, err, "a module '%s' saved whole is not supported",
+                               name);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code read_head(struct peft *peft, struct error *err) {
+    const struct json_node *task = json_find(peft->doc, peft->root, "task_type");
+    const char *type = "";
+    if (task && json_kind_of(task) != JSON_KIND_NULL) {
+        TRY(json_as_string(peft->doc, task, &type, err));
+    }
+    peft->head = strcmp(type, "SEQ_CLS") == 0 ? MODEL_HEAD_SCORE : MODEL_HEAD_LM;
+    return check_saved(peft, err);
+}
+
 static enum err_code read_config(const struct json *doc, struct peft *out, struct error *err) {
     struct peft peft = {.doc = doc, .root = json_root(doc)};
     const char *type = NULL;
@@ -161,6 +190,7 @@ static enum err_code read_config(const struct json *doc, struct peft *out, struc
     }
     TRY(refuse_strangers(&peft, err));
     TRY(refuse_key(&peft, "bias", "none", err));
+    TRY(read_head(&peft, err));
     TRY(check_initialisation(&peft, err));
     TRY(json_get_i64(doc, peft.root, "r", &peft.rank, err));
     TRY(json_get_f64(doc, peft.root, "lora_alpha", &peft.alpha, err));
@@ -265,7 +295,8 @@ static enum err_code check_pair(const struct stored_pair *stored, const struct m
     return ERR_OK;
 }
 
-/* Looks at every pair: which roles there are, the largest rank, how many tensors are used. */
+/* Looks at every pair: which roles there are, the largest rank, how many tensors are used, the head
+ * among them. */
 struct survey {
     uint32_t roles;
     int64_t rank;
@@ -274,7 +305,7 @@ struct survey {
 
 static enum err_code survey_pairs(const struct safetensors *file, const struct model_config *config,
                                   struct survey *out, struct error *err) {
-    *out = (struct survey){.roles = 0};
+    *out = (struct survey){.tensors = config->head == MODEL_HEAD_SCORE ? 1 : 0};
     for (int64_t layer = 0; layer < config->layers; layer++) {
         for (enum model_role role = 0; role < MODEL_ROLE_COUNT; role++) {
             if (!lora_can_target(config, role)) {
@@ -296,9 +327,12 @@ static enum err_code survey_pairs(const struct safetensors *file, const struct m
     return ERR_OK;
 }
 
-/* Whether `name` is one of the pair of some weight of the model. */
+/* Whether `name` is the head, or one of the pair of some weight of the model. */
 static bool adapts_a_weight(const struct safetensors *file, const struct model_config *config,
                             const char *name) {
+    if (config->head == MODEL_HEAD_SCORE && strcmp(name, LORA_SCORE_KEY) == 0) {
+        return true;
+    }
     for (int64_t layer = 0; layer < config->layers; layer++) {
         for (enum model_role role = 0; role < MODEL_ROLE_COUNT; role++) {
             if (!lora_can_target(config, role)) {
@@ -402,21 +436,57 @@ static enum err_code read_pairs(const struct peft *peft, const struct safetensor
     return ERR_OK;
 }
 
-static enum err_code read_folder(const char *folder, const struct model_config *config,
+static enum err_code read_score(const struct safetensors *file, struct lora_adapter *adapter,
+                                struct error *err) {
+    const int64_t hidden = adapter->model.hidden;
+    const struct safetensors_tensor *stored = safetensors_find(file, LORA_SCORE_KEY);
+    if (!stored) {
+        return err_set(err, ERR_DATA,
+                       "task_type is SEQ_CLS, but " LORA_MODEL_NAME " has no '" LORA_SCORE_KEY
+                       "': the head was not saved (modules_to_save); train it again");
+    }
+    if (stored->dims != 2 || stored->shape[0] != 1 || stored->shape[1] != hidden) {
+        return err_set(err, ERR_DATA,
+                       "'" LORA_SCORE_KEY "' (%" PRId64 " dimensions, [%" PRId64 ", %" PRId64
+                       "]) should be [1, %" PRId64 "]: one score",
+                       stored->dims, stored->shape[0], stored->shape[1], hidden);
+    }
+    TRY(check_values(stored, err));
+    for (int64_t i = 0; i < hidden; i++) {
+        adapter->score[i] = element(stored, i);
+    }
+    return ERR_OK;
+}
+
+/* An adapter may bring a head, but takes none away. */
+static enum err_code check_head(const struct peft *peft, const struct model_config *base,
+                                struct error *err) {
+    if (peft->head == MODEL_HEAD_SCORE || base->head == MODEL_HEAD_LM) {
+        return ERR_OK;
+    }
+    return json_refuse(peft->doc, peft->root, err,
+                       "task_type is not SEQ_CLS: this is an adapter of a language model, and the "
+                       "model gives scores");
+}
+
+static enum err_code read_folder(const char *folder, const struct model_config *base,
                                  struct lora_adapter **out, struct error *err) {
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
     SCOPED(json) struct json *doc = NULL;
     SCOPED(safetensors) struct safetensors *file = NULL;
     struct peft peft = {.doc = NULL};
+    struct model_config config = *base; /* of the model that base and adapter make */
     struct survey survey;
     TRY(folder_path(folder, LORA_CONFIG_NAME, &path, err));
     TRY(json_parse_file(strbuf_text(&path), NULL, &doc, err));
     TRY(read_config(doc, &peft, err));
+    TRY(check_head(&peft, base, err));
+    config.head = peft.head;
     TRY(folder_path(folder, LORA_MODEL_NAME, &path, err));
     TRY(safetensors_open(strbuf_text(&path), &file, err));
-    TRY(survey_pairs(file, config, &survey, err));
+    TRY(survey_pairs(file, &config, &survey, err));
     if (survey.tensors != safetensors_count(file)) {
-        TRY(refuse_stranger(file, config, err));
+        TRY(refuse_stranger(file, &config, err));
     }
     const struct lora_config lora = {
         .rank = survey.rank,
@@ -425,8 +495,11 @@ static enum err_code read_folder(const char *folder, const struct model_config *
         .target_roles = survey.roles,
     };
     SCOPED(lora_adapter) struct lora_adapter *adapter = NULL;
-    TRY(lora_adapter_new(config, &lora, &adapter, err));
+    TRY(lora_adapter_new(&config, &lora, &adapter, err));
     TRY(read_pairs(&peft, file, adapter, err));
+    if (config.head == MODEL_HEAD_SCORE) {
+        TRY(read_score(file, adapter, err));
+    }
     *out = MOVE(adapter);
     return ERR_OK;
 }

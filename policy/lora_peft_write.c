@@ -88,10 +88,11 @@ static void fill_b(const struct module *module, int64_t part_rank,
 
 /* What is written: tensors, their names and their values. */
 struct peft_file {
-    struct safetensors_tensor *tensors; /* two a module */
+    struct safetensors_tensor *tensors; /* two a module; the head */
     char (*names)[LORA_KEY_BYTES];
     struct arena values;
     int64_t count;
+    int64_t halves; /* of pairs, which come first; then score.weight */
 };
 
 static void peft_file_scoped_end(struct peft_file *file) {
@@ -139,7 +140,7 @@ static enum err_code add_module(const struct lora_adapter *adapter, const struct
 
 static enum err_code collect(const struct lora_adapter *adapter, struct peft_file *file,
                              struct error *err) {
-    const size_t most = 2 * (size_t)adapter->model.layers * MODEL_ROLE_COUNT;
+    const size_t most = 2 * (size_t)adapter->model.layers * MODEL_ROLE_COUNT + 1;
     file->tensors = mem_array_zero(most, sizeof *file->tensors);
     file->names = mem_array_zero(most, sizeof *file->names);
     if (!file->tensors || !file->names) {
@@ -153,6 +154,13 @@ static enum err_code collect(const struct lora_adapter *adapter, struct peft_fil
             }
         }
     }
+    file->halves = file->count;
+    if (adapter->score) {
+        const int64_t hidden = adapter->model.hidden;
+        float *values = NULL;
+        TRY(add_tensor(file, LORA_SCORE_KEY, 1, hidden, &values, err));
+        memcpy(values, adapter->score, (size_t)hidden * sizeof *values);
+    }
     return ERR_OK;
 }
 
@@ -160,7 +168,7 @@ static void write_number_pattern(struct json_writer *w, const char *key,
                                  const struct lora_adapter *adapter, const struct peft_file *file,
                                  bool is_rank) {
     json_put_object_begin(w, key);
-    for (int64_t i = 0; i < file->count; i += 2) {
+    for (int64_t i = 0; i < file->halves; i += 2) {
         const int64_t rank = file->tensors[i].shape[0];
         if (rank == adapter->lora.rank) {
             continue;
@@ -211,6 +219,18 @@ static void write_targets(struct json_writer *w, const struct lora_adapter *adap
     json_write_array_end(w);
 }
 
+/* What PEFT's own SEQ_CLS saves whole. */
+static void write_saved(struct json_writer *w, const struct lora_adapter *adapter) {
+    if (!adapter->score) {
+        json_put_null(w, "modules_to_save");
+        return;
+    }
+    json_put_array_begin(w, "modules_to_save");
+    json_write_string(w, "classifier");
+    json_write_string(w, "score");
+    json_write_array_end(w);
+}
+
 static enum err_code write_config(const struct lora_adapter *adapter, const struct peft_file *file,
                                   const char *base, const char *path, struct error *err) {
     SCOPED(strbuf) struct strbuf text = STRBUF_INIT(1 * MIB);
@@ -224,12 +244,12 @@ static enum err_code write_config(const struct lora_adapter *adapter, const stru
     json_put_bool(&w, "init_lora_weights", true);
     json_put_f64(&w, "lora_alpha", adapter->lora.alpha);
     json_put_f64(&w, "lora_dropout", 0.0);
-    json_put_null(&w, "modules_to_save");
+    write_saved(&w, adapter);
     json_put_string(&w, "peft_type", "LORA");
     json_put_i64(&w, "r", adapter->lora.rank);
     write_number_pattern(&w, "rank_pattern", adapter, file, true);
     write_targets(&w, adapter);
-    json_put_string(&w, "task_type", "CAUSAL_LM");
+    json_put_string(&w, "task_type", adapter->score ? "SEQ_CLS" : "CAUSAL_LM");
     json_put_bool(&w, "use_dora", false);
     json_put_bool(&w, "use_rslora", adapter->lora.rank_scaled);
     json_write_object_end(&w);

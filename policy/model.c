@@ -260,26 +260,43 @@ enum err_code model_new_random(const struct model_config *config,
 struct reading {
     const struct model *model;
     const struct weight_source *source;
+    const struct lora_adapter *adapter; /* NULL: none */
 };
 
-/* What the source has; a score.weight that it does not have is new. */
+/* What the source has, with the adapter; a score.weight that neither has is new. */
 static enum err_code read_source(const void *context, const struct model_tensor *tensor,
                                  int64_t index, float *out_values, struct error *err) {
     const struct reading *reading = context;
-    if (!model_has_role(weight_source_config(reading->source), tensor->role)) {
+    const struct model_config *config = weight_source_config(reading->source);
+    if (!reading->adapter && !model_has_role(config, tensor->role)) {
         return draw_random(reading->model, tensor, index, out_values, err);
     }
-    return weight_source_read(reading->source, tensor, WEIGHT_F32, tt_threads(), out_values, err);
+    return lora_adapter_read_weight(reading->adapter, reading->source, tensor, tt_threads(),
+                                    out_values, err);
+}
+
+static enum err_code read_model(const struct weight_source *source,
+                                const struct lora_adapter *adapter,
+                                const struct model_options *options, struct model **out_model,
+                                struct error *err) {
+    SCOPED(model) struct model *model = NULL;
+    TRY(make_model(weight_source_config(source), options, &model, err));
+    const struct reading reading = {.model = model, .source = source, .adapter = adapter};
+    TRY(fill(model, read_source, &reading, err));
+    *out_model = MOVE(model);
+    return ERR_OK;
 }
 
 enum err_code model_new(const struct weight_source *source, const struct model_options *options,
                         struct model **out_model, struct error *err) {
-    SCOPED(model) struct model *model = NULL;
-    TRY(make_model(weight_source_config(source), options, &model, err));
-    const struct reading reading = {.model = model, .source = source};
-    TRY(fill(model, read_source, &reading, err));
-    *out_model = MOVE(model);
-    return ERR_OK;
+    return read_model(source, NULL, options, out_model, err);
+}
+
+enum err_code model_new_merged(const struct weight_source *base, const struct lora_adapter *adapter,
+                               const struct model_options *options, struct model **out_model,
+                               struct error *err) {
+    TRY(model_config_need_head(lora_adapter_model(adapter), options->head, err));
+    return read_model(base, adapter, options, out_model, err);
 }
 
 enum err_code model_open(const char *path, const struct model_options *options,
@@ -360,6 +377,7 @@ enum err_code model_take_adapter(struct model *model, struct lora_adapter **out,
 enum err_code model_put_adapter(struct model *model, const struct lora_adapter *adapter,
                                 struct error *err) {
     TRY(need_adapters(model, err));
+    TRY(model_config_need_head(lora_adapter_model(adapter), model->config.head, err));
     const struct lora_config have = model->options.lora;
     const struct lora_config given = lora_adapter_config(adapter);
     if (have.rank != given.rank || have.target_roles != given.target_roles ||

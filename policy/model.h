@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 struct model;
+struct lora_adapter;
 struct weight_source;
 
 enum model_training { MODEL_FROZEN, MODEL_TRAIN_ALL, MODEL_TRAIN_LORA };
@@ -58,6 +59,13 @@ struct model_options {
 ERR_NODISCARD enum err_code model_new(const struct weight_source *source,
                                       const struct model_options *options, struct model **out_model,
                                       struct error *err);
+
+/* The same with an adapter merged into the weights, and with its score.weight where it has one.
+ *   fails    as model_new; ERR_DATA for an adapter that makes another model than is asked for */
+ERR_NODISCARD enum err_code model_new_merged(const struct weight_source *base,
+                                             const struct lora_adapter *adapter,
+                                             const struct model_options *options,
+                                             struct model **out_model, struct error *err);
 
 /* A model from nothing: matrices normal with deviation 0.02, those that write into the residual
  * stream divided by sqrt(2 L) (GPT-2, section 2.3); norms one, biases zero; score.weight as above.
@@ -92,8 +100,8 @@ ERR_NODISCARD enum err_code model_read(const struct model *model, enum model_rol
 
 /* The adapters of a model trained with MODEL_TRAIN_LORA, out of tensor-land; owned
  * (lora_adapter_free). And values into them: an adapter of the same targets and rank.
- *   fails    ERR_INTERNAL without adapters; ERR_CONFIG where targets or rank differ; ERR_OOM */
-struct lora_adapter;
+ *   fails    ERR_INTERNAL without adapters; ERR_CONFIG where targets or rank differ; ERR_DATA where
+ *            one has scores and the other has none; ERR_OOM */
 ERR_NODISCARD enum err_code model_take_adapter(struct model *model, struct lora_adapter **out,
                                                struct error *err);
 ERR_NODISCARD enum err_code

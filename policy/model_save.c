@@ -21,7 +21,8 @@ static enum err_code read_parameter(void *context, const struct model_tensor *te
 
 /* --- a whole model --- */
 
-/* Some tokens of the vocabulary, always the same. */
+/* Some tokens of the vocabulary, always the same: one sequence for logits, each of its beginnings
+ * for scores. */
 static enum err_code make_probe(const struct model_config *config, struct packed_batch *out,
                                 struct error *err) {
     int32_t ids[PROBE_TOKENS];
@@ -30,34 +31,41 @@ static enum err_code make_probe(const struct model_config *config, struct packed
     for (int64_t i = 0; i < count; i++) {
         ids[i] = (int32_t)rng_below(&rng, config->vocab);
     }
+    for (int64_t length = 1; config->head == MODEL_HEAD_SCORE && length < count; length++) {
+        TRY(packed_batch_add(out, ids, length, NULL, err));
+    }
     return packed_batch_add(out, ids, count, NULL, err);
 }
 
-/* Logits behind the last token of the probe: [1, V]. */
-static tt_tensor *probe_logits(tt_scope *s, struct model *model, const struct packed_batch *probe) {
-    const int64_t last = probe->tokens - 1;
-    return model_logits(s, model, model_hidden(s, model, probe), &last, 1);
+/* Logits behind the last token of the probe [1, V], or scores [A]. */
+static tt_tensor *probe(tt_scope *s, struct model *model, const struct packed_batch *batch) {
+    tt_tensor *hidden = model_hidden(s, model, batch);
+    const int64_t last = batch->tokens - 1;
+    return model_config_of(model)->head == MODEL_HEAD_SCORE
+               ? model_scores(s, model, hidden, batch)
+               : model_logits(s, model, hidden, &last, 1);
 }
 
-static enum err_code compare_logits(struct model *model, struct model *again,
-                                    enum weight_dtype dtype, const char *folder,
-                                    struct error *err) {
-    SCOPED(packed_batch) struct packed_batch probe = PACKED_BATCH_INIT;
+static enum err_code compare_outputs(struct model *model, struct model *again,
+                                     enum weight_dtype dtype, const char *folder,
+                                     struct error *err) {
+    SCOPED(packed_batch) struct packed_batch batch = PACKED_BATCH_INIT;
     SCOPED(tt_scope) tt_scope *s = tt_scope_open_on(TT_NO_GRAD, model_device(model));
     double largest = 0.0;
     double difference = 0.0;
-    TRY(make_probe(model_config_of(model), &probe, err));
-    tt_tensor *expected = probe_logits(s, model, &probe);
-    tt_tensor *got = probe_logits(s, again, &probe);
+    TRY(make_probe(model_config_of(model), &batch, err));
+    tt_tensor *expected = probe(s, model, &batch);
+    tt_tensor *got = probe(s, again, &batch);
     TRY(tt_item_f64(s, tt_max(s, tt_abs(s, expected)), &largest, err));
     TRY(tt_item_f64(s, tt_max(s, tt_abs(s, tt_sub(s, got, expected))), &difference, err));
     const bool exact = dtype == WEIGHT_F32 && model_options_of(model).compute == TT_F32;
     const double allowed = exact ? 0.0 : MODEL_SAVE_TOLERANCE * largest;
     if (!(difference <= allowed)) { /* also when not a number */
-        return err_set(
-            err, ERR_VERIFY,
-            "'%s' was written, but read back it gives other logits: %g apart, largest %g", folder,
-            difference, largest);
+        return err_set(err, ERR_VERIFY,
+                       "'%s' was written, but read back it gives other %s: %g apart, largest %g",
+                       folder,
+                       model_config_of(model)->head == MODEL_HEAD_SCORE ? "scores" : "logits",
+                       difference, largest);
     }
     return ERR_OK;
 }
@@ -77,7 +85,7 @@ static enum err_code write_whole(struct model *model, const char *folder,
     reading.training = MODEL_FROZEN;
     SCOPED(model) struct model *again = NULL;
     TRY(model_open(folder, &reading, &again, err));
-    return compare_logits(model, again, options->dtype, folder, err);
+    return compare_outputs(model, again, options->dtype, folder, err);
 }
 
 /* --- adapters --- */
@@ -122,6 +130,12 @@ static enum err_code compare_adapters(const struct lora_adapter *adapter,
                                       const struct lora_adapter *again, const char *folder,
                                       struct error *err) {
     const struct model_config *config = lora_adapter_model(adapter);
+    const float *score = lora_adapter_score(adapter);
+    if (score &&
+        memcmp(lora_adapter_score(again), score, (size_t)config->hidden * sizeof *score) != 0) {
+        return err_set(err, ERR_VERIFY,
+                       "'%s' was written, but reads back with another score.weight", folder);
+    }
     for (int64_t i = 0; i < model_layout_count(config); i++) {
         const struct model_tensor weight = model_layout_at(config, i);
         if (weight.layer >= 0 && lora_adapter_pair(adapter, weight.role, weight.layer).a) {

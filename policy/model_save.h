@@ -5,9 +5,13 @@
  *                          .dtype = WEIGHT_BF16, .tokenizer = tok}, err));
  * Writes:   with adapters, adapter_model.safetensors and adapter_config.json (PEFT); else a Hugging
  *           Face folder (policy/weight_writer.h). The tokenizer's files beside either.
- * Checked:  the folder is opened again. Of a whole model logits of a probe are computed from what
- * was read: the same bits where both sides are f32, else within MODEL_SAVE_TOLERANCE of the largest
- * logit, which is what rounding does. Of an adapter what it adds to each weight is compared.
+ * Checked:  the folder is opened again. Of a whole model logits of a probe, or the scores of its
+ * beginnings, are computed from what was read: the same bits where both sides are f32, else within
+ * MODEL_SAVE_TOLERANCE of the largest, which is what rounding does. Of an adapter what it adds to
+ * each weight is compared, and score.weight.
+ * Scores:   transformers scores the last token that is not pad_token_id, so a whole model of scores
+ * needs one that ends no text (model_set_pad). Files of adapters say nothing of it: whoever loads
+ * one on its base by PEFT must set it.
  * Atomic:   the folder gets its name when it is whole and has been compared; a failure leaves
  *           nothing, a kill "<folder>.tmp", which the next save replaces (base/folder.h).
  * Threads:  as the model.
@@ -37,7 +41,8 @@ struct model_save_options {
 };
 
 /* fails    ERR_USAGE when something stands at `folder`; ERR_VERIFY when what was read back differs;
- *          ERR_IO; ERR_OOM; ERR_DATA for a value that is not finite */
+ *          ERR_IO; ERR_OOM; ERR_DATA for a value that is not finite, and as
+ *          model_config_check_pad for a whole model of scores */
 ERR_NODISCARD enum err_code model_save(struct model *model,
                                        const struct model_save_options *options, struct error *err);
 

@@ -30,6 +30,7 @@ struct conversion {
     const char *vocab_path; /* of a llama2.c vocabulary; NULL: none given */
     struct weight_source *source;
     struct lora_adapter *adapter; /* NULL: nothing is merged */
+    struct model_config config;   /* of what is written */
     enum weight_dtype dtype;
     int64_t shard_bytes_max;
     int64_t threads;
@@ -46,10 +47,7 @@ static enum err_code read_values(void *context, const struct model_tensor *tenso
     if (interrupt_requested()) {
         return err_set(err, ERR_INTERRUPTED, "interrupted; '%s' was not written", c->to);
     }
-    TRY(weight_source_read(c->source, tensor, WEIGHT_F32, c->threads, out_values, err));
-    if (c->adapter && tensor->layer >= 0) {
-        lora_adapter_merge(c->adapter, tensor->role, tensor->layer, out_values);
-    }
+    TRY(lora_adapter_read_weight(c->adapter, c->source, tensor, c->threads, out_values, err));
     progress_update(&c->progress, ++c->tensors);
     return ERR_OK;
 }
@@ -125,7 +123,7 @@ static enum err_code write_tokenizer(struct conversion *c, const char *folder, s
 /* ---- the command ---- */
 
 static enum err_code report(const struct conversion *c, struct error *err) {
-    const int64_t parameters = weight_source_describe(c->source).parameters;
+    const int64_t parameters = model_parameters(&c->config);
     SCOPED(strbuf) struct strbuf text = STRBUF_INIT(OUTPUT_BYTES_MAX);
     if (!c->run->output->json) {
         strbuf_add(&text, "wrote ");
@@ -150,7 +148,7 @@ static enum err_code report(const struct conversion *c, struct error *err) {
 static enum err_code fill(void *context, const char *folder, struct error *err) {
     struct conversion *c = context;
     const struct weight_writer_job job = {
-        .config = weight_source_config(c->source),
+        .config = &c->config,
         .dtype = c->dtype,
         .shard_bytes_max = c->shard_bytes_max,
         .threads = c->threads,
@@ -162,7 +160,7 @@ static enum err_code fill(void *context, const char *folder, struct error *err) 
 }
 
 static enum err_code convert(struct conversion *c, struct error *err) {
-    const int64_t tensors = model_layout_count(weight_source_config(c->source));
+    const int64_t tensors = model_layout_count(&c->config);
     run_progress_open(c->run, "convert", "tensors", tensors, &c->progress);
     const enum err_code code = folder_write_whole(c->to, fill, c, err);
     if (code == ERR_OK) {
@@ -202,8 +200,14 @@ static enum err_code write_folder(struct run *run, const struct command_args *ar
         .threads = threads.threads,
     };
     TRY(weight_source_open(c.from, &c.source, err));
+    c.config = *weight_source_config(c.source);
     if (adapter) {
-        TRY(lora_adapter_read(adapter, weight_source_config(c.source), &c.adapter, err));
+        TRY(lora_adapter_read(adapter, &c.config, &c.adapter, err));
+        c.config = *lora_adapter_model(c.adapter);
+    }
+    if (command_args_has(args, "pad")) {
+        c.config.pad = command_args_integer(args, "pad");
+        TRY(model_config_check(&c.config, err));
     }
     TRY(convert(&c, err));
     if (!c.has_tokenizer) {
@@ -252,6 +256,12 @@ static const struct command_option options[] = {
      .min = 0.001,
      .max = 1e6,
      .help = "largest file of weights, in 10^9 bytes"},
+    {.name = "pad",
+     .kind = OPTION_INTEGER,
+     .metavar = "ID",
+     .min = 0,
+     .max = 2147483647,
+     .help = "the pad_token_id to state; a reward model needs one that ends no text"},
     {.name = NULL},
 };
 
@@ -294,7 +304,8 @@ const struct command cmd_model_merge = {
     .purpose = "write a model with an adapter merged into it",
     .description = "Adds the adapter's update, scale B A, to each weight that it adapts, summed in "
                    "double, and "
-                   "writes the model as `accord model convert` does.",
+                   "writes the model as `accord model convert` does. An adapter of a reward model "
+                   "(SEQ_CLS) brings its head.",
     .options = options,
     .positionals = merge_positionals,
     .examples = merge_examples,

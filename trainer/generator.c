@@ -60,12 +60,8 @@ struct generator {
 static enum err_code read_weights(void *context, const struct model_tensor *tensor,
                                   float *out_values, struct error *err) {
     const struct generator *generator = context;
-    TRY(weight_source_read(generator->source, tensor, WEIGHT_F32, generator->options.threads,
-                           out_values, err));
-    if (generator->adapter && tensor->layer >= 0) {
-        lora_adapter_merge(generator->adapter, tensor->role, tensor->layer, out_values);
-    }
-    return ERR_OK;
+    return lora_adapter_read_weight(generator->adapter, generator->source, tensor,
+                                    generator->options.threads, out_values, err);
 }
 
 static void add_stop_id(struct generator *generator, int64_t id) {
@@ -143,6 +139,11 @@ enum err_code generator_open(const struct generator_options *options, struct gen
     }
     if (options->adapter) {
         TRY(lora_adapter_read(options->adapter, config, &generator->adapter, err));
+        const struct model_config *adapted = lora_adapter_model(generator->adapter);
+        if (err_wrap(err, model_config_need_head(adapted, MODEL_HEAD_LM, err), "adapter '%s'",
+                     options->adapter)) {
+            return err->code;
+        }
     }
     TRY(model_tokenizer_open(options->model, &generator->tokenizer, err));
     TRY(model_tokenizer_check(generator->tokenizer, config, err));

@@ -82,6 +82,25 @@ static void test_score__models_are_told_apart_from_language_models(void **state)
     assert_has(cli->result.err, "opt_score': OPTForSequenceClassification gives scores of texts");
 }
 
+/* The adapter brings the head; the base says no pad id. */
+static void test_merge__makes_a_reward_model(void **state) {
+    static const char base[] = SOURCE_FOLDER "/tests/golden/models/llama";
+    static const char adapter[] = SOURCE_FOLDER "/tests/golden/lora/llama_score";
+    struct cli *cli = *state;
+    const char *folder = scratch_path(cli->scratch, "out");
+    EXPECT(cli, 3, "generate", base, "hello", "--adapter", adapter);
+    assert_has(cli->result.err, "llama_score': LlamaForSequenceClassification gives scores");
+    EXPECT(cli, 3, "model", "merge", base, adapter, folder, "-q");
+    assert_has(cli->result.err, "the model has scores and no pad_token_id");
+    EXPECT(cli, 3, "model", "merge", base, adapter, folder, "-q", "--pad", "32");
+    assert_has(cli->result.err, "pad token id 32 is outside the vocabulary of 32");
+    assert_string_equal(scratch_list(cli->scratch), "");
+    EXPECT(cli, 0, "model", "merge", base, adapter, folder, "-q", "--pad", "0");
+    EXPECT(cli, 0, "model", "info", folder, "--json");
+    assert_has(cli->result.out, "\"class\": \"LlamaForSequenceClassification\"");
+    assert_has(scratch_read(cli->scratch, "out/config.json"), "\"pad_token_id\": 0");
+}
+
 static void test_convert__gguf_to_folder_to_folder(void **state) {
     struct cli *cli = *state;
     const char *first = scratch_path(cli->scratch, "first");
@@ -180,6 +199,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CLI_TEST(test_info__of_files_and_presets),
         CLI_TEST(test_score__models_are_told_apart_from_language_models),
+        CLI_TEST(test_merge__makes_a_reward_model),
         CLI_TEST(test_convert__gguf_to_folder_to_folder),
         CLI_TEST(test_convert__writes_the_vocabulary_of_a_gguf),
         CLI_TEST(test_convert__finds_the_vocabulary_of_a_llama2c_file),

@@ -88,8 +88,10 @@ struct golden {
     int64_t modules;
 };
 
-static const struct golden goldens[] = {
-    {"llama", LLAMA, 6}, {"llama_patterns", LLAMA, 4}, {"gpt2", GPT2, 4}};
+static const struct golden goldens[] = {{"llama", LLAMA, 6},
+                                        {"llama_patterns", LLAMA, 4},
+                                        {"gpt2", GPT2, 4},
+                                        {"llama_score", LLAMA, 5}};
 
 /* Modules of PEFT, and ours behind each; gpt2's c_attn is three. */
 struct weight {
@@ -148,6 +150,13 @@ static void check_updates(const struct lora_adapter *adapter, const struct golde
                 met++;
             }
         }
+    }
+    const struct safetensors_tensor *score = safetensors_find(file, "score.weight");
+    const enum model_head_kind head = lora_adapter_model(adapter)->head;
+    assert_int_equal(head, score ? MODEL_HEAD_SCORE : MODEL_HEAD_LM);
+    if (score) {
+        assert_memory_equal(lora_adapter_score(adapter), score->data, score->bytes);
+        met++;
     }
     assert_int_equal(met, golden->modules);
     assert_int_equal(safetensors_count(file), golden->modules);
@@ -250,6 +259,76 @@ static void test_read__refuses_what_it_would_get_wrong(void **state) {
     }
 }
 
+/* A golden's tensors under another configuration. */
+static void assert_read_fails(struct scratch *scratch, const char *config, const char *message) {
+    struct error err = ERROR_INIT;
+    struct model_config llama = config_of(LLAMA);
+    struct lora_adapter *adapter = NULL;
+    scratch_write(scratch, "a/adapter_config.json", config);
+    assert_fails(lora_adapter_read(scratch_path(scratch, "a"), &llama, &adapter, &err), ERR_DATA,
+                 message, &err);
+    assert_null(adapter);
+}
+
+#define SEQ_CLS "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 4, \"task_type\": \"SEQ_CLS\""
+
+static void test_read__heads_of_other_kinds_are_refused(void **state) {
+    struct scratch *scratch = *state;
+    struct error err = ERROR_INIT;
+    SCOPED(lora_adapter) struct lora_adapter *lm = read_golden(&goldens[0]);
+    assert_ok(lora_adapter_write(lm, "base", scratch_path(scratch, "a"), &err), &err);
+    assert_read_fails(scratch, SEQ_CLS ", \"modules_to_save\": [\"score\", \"embed_tokens\"]}",
+                      "a module 'embed_tokens' saved whole is not supported");
+    assert_read_fails(scratch,
+                      "{\"peft_type\": \"LORA\", \"r\": 4, \"lora_alpha\": 8,"
+                      " \"task_type\": \"SEQ_CLS\"}",
+                      "has no 'base_model.model.score.weight': the head was not saved");
+    SCOPED(lora_adapter) struct lora_adapter *score = read_golden(&goldens[3]);
+    struct model_config scored = *lora_adapter_model(score);
+    struct lora_adapter *none = NULL;
+    assert_fails(lora_adapter_read(GOLDEN_FOLDER "/lora/llama", &scored, &none, &err), ERR_DATA,
+                 "task_type is not SEQ_CLS: this is an adapter of a language model", &err);
+    assert_ok(lora_adapter_write(score, "base", scratch_path(scratch, "a"), &err), &err);
+    assert_non_null(strstr(scratch_read(scratch, "a/adapter_config.json"), "\"SEQ_CLS\""));
+    assert_ok(lora_adapter_read(scratch_path(scratch, "a"), &scored, &none, &err), &err);
+    lora_adapter_free(none);
+    assert_read_fails(scratch, "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 4}",
+                      "'base_model.model.score.weight' adapts no weight");
+}
+
+/* A stored head of two labels. */
+static void test_read__one_score_only(void **state) {
+    struct scratch *scratch = *state;
+    struct error err = ERROR_INIT;
+    static const float zeros[48];
+    SCOPED(lora_adapter) struct lora_adapter *score = read_golden(&goldens[3]);
+    assert_ok(lora_adapter_write(score, "base", scratch_path(scratch, "a"), &err), &err);
+    const struct safetensors_tensor tensors[] = {
+        {.name = "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight",
+         .dtype = SAFETENSORS_F32,
+         .dims = 2,
+         .shape = {2, 16},
+         .data = zeros,
+         .bytes = 32 * sizeof(float)},
+        {.name = "base_model.model.model.layers.0.mlp.up_proj.lora_B.weight",
+         .dtype = SAFETENSORS_F32,
+         .dims = 2,
+         .shape = {24, 2},
+         .data = zeros,
+         .bytes = sizeof zeros},
+        {.name = "base_model.model.score.weight",
+         .dtype = SAFETENSORS_F32,
+         .dims = 2,
+         .shape = {2, 16},
+         .data = zeros,
+         .bytes = 32 * sizeof(float)},
+    };
+    assert_ok(safetensors_write(scratch_path(scratch, "a/adapter_model.safetensors"), tensors, 3,
+                                NULL, 0, &err),
+              &err);
+    assert_read_fails(scratch, SEQ_CLS "}", "[2, 16]) should be [1, 16]: one score");
+}
+
 static enum err_code read_and_free(void *context, struct error *err) {
     const struct model_config *config = context;
     struct lora_adapter *adapter = NULL;
@@ -258,10 +337,21 @@ static enum err_code read_and_free(void *context, struct error *err) {
     return code;
 }
 
+static enum err_code read_scored_and_free(void *context, struct error *err) {
+    const struct model_config *config = context;
+    struct lora_adapter *adapter = NULL;
+    enum err_code code =
+        lora_adapter_read(GOLDEN_FOLDER "/lora/llama_score", config, &adapter, err);
+    lora_adapter_free(adapter);
+    return code;
+}
+
 static void test_read__survives_every_failing_allocation(void **state) {
     (void)state;
     struct model_config config = config_of(GPT2);
     alloc_loop_check(read_and_free, &config);
+    config = config_of(LLAMA);
+    alloc_loop_check(read_scored_and_free, &config);
 }
 
 static enum err_code write_one(void *context, struct error *err) {
@@ -271,7 +361,10 @@ static enum err_code write_one(void *context, struct error *err) {
 
 static void test_write__survives_every_failing_allocation(void **state) {
     SCOPED(lora_adapter) struct lora_adapter *adapter = read_golden(&goldens[2]);
+    SCOPED(lora_adapter) struct lora_adapter *scored = read_golden(&goldens[3]);
     const void *both[] = {adapter, scratch_path(*state, "b")};
+    alloc_loop_check(write_one, both);
+    both[0] = scored;
     alloc_loop_check(write_one, both);
 }
 
@@ -283,6 +376,8 @@ int main(void) {
         SCRATCH_TEST(test_write__reads_back_as_the_same_updates),
         SCRATCH_TEST(test_write__joins_the_parts_of_gpt2),
         SCRATCH_TEST(test_read__refuses_what_it_would_get_wrong),
+        SCRATCH_TEST(test_read__heads_of_other_kinds_are_refused),
+        SCRATCH_TEST(test_read__one_score_only),
         cmocka_unit_test(test_read__survives_every_failing_allocation),
         SCRATCH_TEST(test_write__survives_every_failing_allocation),
     };
