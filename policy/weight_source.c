@@ -198,10 +198,12 @@ static enum err_code check_unused(const struct weight_source *source, struct err
     if (unused == 0) {
         return ERR_OK;
     }
+    const bool is_score = strcmp(first, "score.weight") == 0;
     return err_set(err, ERR_DATA,
-                   "'%s': a %s with this configuration has no '%s' (%" PRId64
-                   " such tensors): loading the rest would be another model",
-                   source->path, model_family_name(files->config.family), first, unused);
+                   "'%s': a %s with this configuration has no '%s' (%" PRId64 " such tensors): %s",
+                   source->path, model_family_name(files->config.family), first, unused,
+                   is_score ? "a reward model says what it is in 'architectures' of config.json"
+                            : "loading the rest would be another model");
 }
 
 /* ---- opening ---- */

@@ -431,6 +431,9 @@ static void test_sft__refuses_and_makes_nothing(void **state) {
     program_check_refused(&p->r, 2, "nobody would have the random weights of 'preset:tiny'");
     SFT(p, "a", "-s", "tokenizer=");
     program_check_refused(&p->r, 2, "'preset:tiny' has no tokenizer");
+    SFT(p, "a", "-m", SOURCE_FOLDER "/tests/golden/models/llama_score");
+    program_check_refused(&p->r, 3,
+                          "LlamaForSequenceClassification gives scores of texts, no next");
     SFT(p, "a", "-m", "preset:tyni");
     program_check_refused(&p->r, 2, "tyni");
     assert_string_equal(scratch_list(p->scratch), "base.json tea.txt tok/");

@@ -226,7 +226,7 @@ static void test_folders__spoiled_ones_are_refused_by_tensor(void **state) {
     spoiled[count] = tensors[count - 1];
     spoiled[count].name = "score.weight";
     write_tiny(scratch, spoiled, count + 1);
-    assert_open_fails(scratch->folder, "has no 'score.weight' (1 such tensors)");
+    assert_open_fails(scratch->folder, "has no 'score.weight' (1 such tensors): a reward model");
 
     static const float ones[8] = {1.0F};
     spoiled[count] = tensors[0];
