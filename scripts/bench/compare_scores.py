@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Scores of a reward model: accord against transformers and PEFT, from the files that accord saves.
 
-Use:  python3 scripts/bench/compare_scores.py MODEL SCORE_TOKENS [--pad ID]
+Use:  python3 scripts/bench/compare_scores.py MODEL SCORE_TOKENS [--pad ID] [--random]
 
 MODEL is a Hugging Face folder of a language model, SCORE_TOKENS the program of that name
 (tests/bench). It puts a random head on the model, and in a second run random adapters too, saves
-both and scores some conversations in f32; transformers, and PEFT on the base, load what was saved
-and score the same tokens in one padded batch. A line for each way: the largest difference, and the
-spread of the scores. Status 1 where a difference passes 2e-5 of the spread. docs/RESULTS.md names
-the versions.
+both and scores some conversations, or random tokens, in f32; transformers, and PEFT on the base,
+load what was saved and score the same tokens in one padded batch. A line for each way: the largest
+difference, and the spread of the scores. Status 1 where a difference passes 2e-5 of the spread.
+docs/RESULTS.md names the versions.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import tempfile
 
 import torch
 from peft import PeftModel
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 ANSWERS = [
     ("What is the capital of France?", "Paris."),
@@ -41,6 +41,13 @@ def token_ids(folder):
         encoded = tokenizer.apply_chat_template(turns)
         ids.append(list(encoded if isinstance(encoded, list) else encoded["input_ids"]))
     return ids
+
+
+def random_ids(folder):
+    """For models without a tokenizer; ids from 4 on are no special tokens of the golden ones."""
+    vocab = AutoConfig.from_pretrained(folder).vocab_size
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randint(4, vocab, (n,), generator=generator).tolist() for n in (5, 9, 2, 1, 17)]
 
 
 def load(way, base, folder, pad):
@@ -78,8 +85,9 @@ def main():
     parser.add_argument("model")
     parser.add_argument("program")
     parser.add_argument("--pad", type=int, default=0)
+    parser.add_argument("--random", action="store_true", help="texts of random tokens")
     options = parser.parse_args()
-    texts = token_ids(options.model)
+    texts = random_ids(options.model) if options.random else token_ids(options.model)
     with tempfile.TemporaryDirectory() as name:
         equal = [compare(way, options, texts, pathlib.Path(name)) for way in ("all", "lora")]
     return 0 if all(equal) else 1
