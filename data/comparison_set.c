@@ -19,7 +19,7 @@
  * as fast as the other way round. */
 static const char sql_comparisons[] =
     "SELECT c.prompt_id, c.id, c.annotator_id, c.weight, c.last_unordered, i.response_id, i.rank,"
-    " coalesce(i.position, 0)"
+    " coalesce(i.position, 0), c.margin"
     " FROM comparison_item i CROSS JOIN comparison c ON c.id = i.comparison_id"
     " WHERE ?1 IS NULL OR coalesce(c.aspect, '" ASPECT_NONE "') = ?1"
     " ORDER BY i.comparison_id, i.slot";
@@ -42,7 +42,7 @@ static const char sql_ratings[] =
                       " GROUP BY g.response_id, g.annotator_id, g.source_id, g.low, g.high)"
                       " SELECT r.prompt_id, min(g.id) OVER " SQL_TOGETHER "), g.annotator_id,"
                       " min(g.weight) OVER " SQL_TOGETHER "), 0, g.response_id,"
-                      " dense_rank() OVER " SQL_TOGETHER " ORDER BY g.value DESC), 0"
+                      " dense_rank() OVER " SQL_TOGETHER " ORDER BY g.value DESC), 0, NULL"
                       " FROM given g JOIN response r ON r.id = g.response_id"
                       " ORDER BY r.prompt_id, 2, 7, g.id";
 
@@ -187,6 +187,7 @@ static enum err_code allocate(struct loader *l, struct error *err) {
     set->ranks = mem_array(m, sizeof *set->ranks);
     set->positions = mem_array(m, sizeof *set->positions);
     set->weights = mem_array(c, sizeof *set->weights);
+    set->margins = mem_array(c, sizeof *set->margins);
     set->last_unordered = mem_array(c, sizeof *set->last_unordered);
     set->annotators = mem_array(c, sizeof *set->annotators);
     set->annotator_ids = mem_array((size_t)l->annotators.size, sizeof *set->annotator_ids);
@@ -194,8 +195,8 @@ static enum err_code allocate(struct loader *l, struct error *err) {
     l->members = mem_array(m, sizeof *l->members);
     if (!set->item_response_ids || !set->item_blocks || !set->block_prompt_ids ||
         !set->comparison_ids || !set->starts || !set->items || !set->ranks || !set->positions ||
-        !set->weights || !set->last_unordered || !set->annotators || !set->annotator_ids ||
-        !l->last_seen || !l->members) {
+        !set->weights || !set->margins || !set->last_unordered || !set->annotators ||
+        !set->annotator_ids || !l->last_seen || !l->members) {
         return err_oom(err, "comparisons");
     }
     return ERR_OK;
@@ -460,7 +461,8 @@ static enum err_code begin_comparison(struct loader *l, struct db_stmt *row, int
     int64_t last_unordered = 0;
     TRY(db_column_i64(row, 4, &last_unordered, err));
     set->last_unordered[c] = last_unordered != 0;
-    return ERR_OK;
+    set->margins[c] = (double)NAN;
+    return db_column_is_null(row, 8) ? ERR_OK : db_column_f64(row, 8, &set->margins[c], err);
 }
 
 static enum err_code add_member(struct loader *l, struct db_stmt *row, struct error *err) {
@@ -609,6 +611,7 @@ void comparison_set_deinit(struct comparison_set *set) {
     mem_free(set->ranks);
     mem_free(set->positions);
     mem_free(set->weights);
+    mem_free(set->margins);
     mem_free(set->last_unordered);
     mem_free(set->annotators);
     mem_free(set->annotator_ids);

@@ -66,6 +66,8 @@ struct comparison_set {
     int32_t *ranks;          /* [M] 1, 2, ... without gaps, ascending; equal is a tie */
     int32_t *positions;      /* [M] order shown, from 1; 0: not known */
     double *weights;         /* [C] */
+    double *margins;         /* [C] how much better the first is, on the source's own scale; NaN:
+                                not known; NULL: none is */
     bool *last_unordered;    /* [C] items of the last rank were not compared: no tie; NULL: none */
     int32_t *annotators;     /* [C] in [0, A), or -1 */
     int64_t annotator_count;

@@ -118,6 +118,7 @@ static bool move_all(struct comparison_set *set, const struct scratch *s) {
            permute(set->comparison_ids, sizeof *set->comparison_ids, s->comparison_places,
                    set->count) &&
            permute(set->weights, sizeof *set->weights, s->comparison_places, set->count) &&
+           permute(set->margins, sizeof *set->margins, s->comparison_places, set->count) &&
            permute(set->last_unordered, sizeof *set->last_unordered, s->comparison_places,
                    set->count) &&
            permute(set->annotators, sizeof *set->annotators, s->comparison_places, set->count) &&

@@ -9,6 +9,7 @@
 #include "tests/support/scratch.h"
 #include "tests/support/test.h"
 
+#include <math.h>
 #include <stdio.h>
 
 /* A log in memory: rows are appended in one source. */
@@ -63,6 +64,7 @@ struct row {
     const char *origins[4]; /* NULL: none */
     int64_t ranks[4], positions[4];
     double weight; /* 0: 1 */
+    double margin; /* 0: none */
     bool last_unordered, is_items;
 };
 
@@ -89,6 +91,8 @@ static void append(struct fixture *f, const struct row *row) {
         .population = text_span_of(row->population),
         .aspect = text_span_of(row->aspect),
         .weight = row->weight > 0.0 ? row->weight : 1.0,
+        .has_margin = row->margin > 0.0,
+        .margin = row->margin,
         .last_unordered = row->last_unordered,
     };
     assert_ok(preference_log_append(f->log, &preference, &err), &err);
@@ -190,7 +194,9 @@ static void test_load__prompts_in_turn(void **state) {
                              .positions = {3, 2, 1},
                              .weight = 2.0,
                              .annotator = "ann"});
-    append(&f, &(struct row){.prompt = "q", .texts = {"A", "C"}, .ranks = {1, 2}, .weight = 3.0});
+    append(&f,
+           &(struct row){
+               .prompt = "q", .texts = {"A", "C"}, .ranks = {1, 2}, .weight = 3.0, .margin = 0.5});
     append(&f, &(struct row){.prompt = "p", .texts = {"Y", "X"}, .ranks = {1, 2}, .weight = 4.0});
     fixture_commit(&f);
     struct error err = ERROR_INIT;
@@ -207,6 +213,8 @@ static void test_load__prompts_in_turn(void **state) {
         assert_string_equal(shown(&f, &set, c), expected[c]);
     }
     assert_memory_equal(set.weights, weights, sizeof weights);
+    assert_true(isnan(set.margins[0]) && isnan(set.margins[2]) && isnan(set.margins[3]));
+    assert_true(set.margins[1] == 0.5);
     assert_memory_equal(set.comparison_ids, ids, sizeof ids);
     assert_memory_equal(set.annotators, annotators, sizeof annotators);
     const int32_t blocks[] = {0, 0, 0, 1, 1, 1};
