@@ -40,7 +40,9 @@ int64_t davidson_luce_stage_size(const struct davidson_luce_ranking *ranking, in
 
 /* ---- making ---- */
 
-static enum err_code find_longest(struct davidson_luce *model, struct error *err) {
+static enum err_code find_longest(struct davidson_luce *model, bool beside_pairs,
+                                  struct error *err) {
+    model->ranking_max = beside_pairs ? 2 : 0;
     for (int64_t c = 0; c < model->set->count; c++) {
         int64_t size = model->set->starts[c + 1] - model->set->starts[c];
         model->ranking_max = size > model->ranking_max ? size : model->ranking_max;
@@ -49,9 +51,13 @@ static enum err_code find_longest(struct davidson_luce *model, struct error *err
     return model->order_index ? ERR_OK : err_oom(err, "tie orders");
 }
 
-static enum err_code find_orders(struct davidson_luce *model, struct error *err) {
-    TRY(find_longest(model, err));
+static enum err_code find_orders(struct davidson_luce *model, bool beside_pairs,
+                                 struct error *err) {
+    TRY(find_longest(model, beside_pairs, err));
     model->order_index[1] = 1;
+    if (beside_pairs) {
+        model->order_index[2] = 1;
+    }
     for (int64_t c = 0; c < model->set->count; c++) {
         struct davidson_luce_ranking ranking = davidson_luce_ranking_at(model, c);
         for (int64_t i = 0; i < ranking.size; i++) {
@@ -136,19 +142,29 @@ static enum err_code make_scratch(struct davidson_luce *model, struct error *err
     return made ? ERR_OK : err_oom(err, "tables of rankings");
 }
 
-enum err_code davidson_luce_new(const struct comparison_set *set, double ridge,
-                                struct davidson_luce **out_model, struct error *err) {
+static enum err_code make(const struct comparison_set *set, double ridge, bool beside_pairs,
+                          struct davidson_luce **out_model, struct error *err) {
     SCOPED(davidson_luce) struct davidson_luce *model = mem_array_zero(1, sizeof *model);
     if (!model) {
         return err_oom(err, "ranking model");
     }
     model->set = set;
     model->ridge = ridge;
-    TRY(find_orders(model, err));
+    TRY(find_orders(model, beside_pairs, err));
     TRY(make_subset_counts(model, err));
     TRY(make_scratch(model, err));
     *out_model = MOVE(model);
     return ERR_OK;
+}
+
+enum err_code davidson_luce_new(const struct comparison_set *set, double ridge,
+                                struct davidson_luce **out_model, struct error *err) {
+    return make(set, ridge, false, out_model, err);
+}
+
+enum err_code davidson_luce_new_beside_pairs(const struct comparison_set *set,
+                                             struct davidson_luce **out_model, struct error *err) {
+    return make(set, 0.0, true, out_model, err);
 }
 
 void davidson_luce_free(struct davidson_luce *model) {
@@ -347,20 +363,6 @@ static double penalty_at(const struct davidson_luce *model, const double *x) {
     return model->ridge > 0.0 ? 0.5 * model->ridge * sum : 0.0;
 }
 
-static double value_at(void *context, const double *x) {
-    struct davidson_luce *model = context;
-    double loss = penalty_at(model, x);
-    for (int64_t c = 0; c < model->set->count; c++) {
-        struct davidson_luce_ranking ranking = davidson_luce_ranking_at(model, c);
-        fill_ratios(model, &ranking, x);
-        for (int64_t o = 0; o < model->order_count; o++) {
-            fill_sums(model, &ranking, o);
-        }
-        loss += fill_stages(model, &ranking, x, NULL);
-    }
-    return loss;
-}
-
 static void subtract_chosen(const struct davidson_luce *model,
                             const struct davidson_luce_ranking *ranking, double *gradient) {
     for (int64_t i = 0; i < ranking->size; i++) {
@@ -414,6 +416,32 @@ static void add_order(struct davidson_luce *model, const struct davidson_luce_ra
     }
 }
 
+double davidson_luce_part(struct davidson_luce *model, int64_t begin, int64_t end, const double *x,
+                          double *gradient) {
+    double loss = 0.0;
+    for (int64_t c = begin; c < end; c++) {
+        struct davidson_luce_ranking ranking = davidson_luce_ranking_at(model, c);
+        fill_ratios(model, &ranking, x);
+        for (int64_t o = 0; o < model->order_count; o++) {
+            fill_sums(model, &ranking, o);
+        }
+        loss +=
+            fill_stages(model, &ranking, x, gradient ? gradient + model->set->item_count : NULL);
+        for (int64_t o = 0; gradient && o < model->order_count; o++) {
+            add_order(model, &ranking, o, 1, gradient);
+        }
+        if (gradient) {
+            subtract_chosen(model, &ranking, gradient);
+        }
+    }
+    return loss;
+}
+
+static double value_at(void *context, const double *x) {
+    struct davidson_luce *model = context;
+    return penalty_at(model, x) + davidson_luce_part(model, 0, model->set->count, x, NULL);
+}
+
 static void gradient_at(void *context, const double *x, double *out_gradient) {
     struct davidson_luce *model = context;
     int64_t items = model->set->item_count;
@@ -421,18 +449,7 @@ static void gradient_at(void *context, const double *x, double *out_gradient) {
         out_gradient[i] = model->ridge * x[i];
     }
     memset(out_gradient + items, 0, (size_t)(model->order_count - 1) * sizeof *out_gradient);
-    for (int64_t c = 0; c < model->set->count; c++) {
-        struct davidson_luce_ranking ranking = davidson_luce_ranking_at(model, c);
-        fill_ratios(model, &ranking, x);
-        for (int64_t o = 0; o < model->order_count; o++) {
-            fill_sums(model, &ranking, o);
-        }
-        (void)fill_stages(model, &ranking, x, out_gradient + items);
-        for (int64_t o = 0; o < model->order_count; o++) {
-            add_order(model, &ranking, o, 1, out_gradient);
-        }
-        subtract_chosen(model, &ranking, out_gradient);
-    }
+    (void)davidson_luce_part(model, 0, model->set->count, x, out_gradient);
 }
 
 /* ---- curvature ---- */

@@ -42,6 +42,13 @@ struct davidson_luce;
  *          ERR_OOM */
 ERR_NODISCARD enum err_code davidson_luce_new(const struct comparison_set *set, double ridge,
                                               struct davidson_luce **out_model, struct error *err);
+
+/* The same without a ridge, and with ties of two items in the model whether or not the set holds
+ * one: for rankings beside pairs that are judged apart, by Davidson's model with nu = delta_2. */
+ERR_NODISCARD enum err_code davidson_luce_new_beside_pairs(const struct comparison_set *set,
+                                                           struct davidson_luce **out_model,
+                                                           struct error *err);
+
 void davidson_luce_free(struct davidson_luce *model);
 
 /* I + T - 1 variables. With ties, its `diagonal` is an upper bound of the Hessian's: enough for
@@ -50,6 +57,12 @@ struct newton_problem davidson_luce_problem(struct davidson_luce *model);
 
 /* Tie orders above 1, ascending, and how many; those x holds after the rewards. Borrowed. */
 const int64_t *davidson_luce_tie_orders(const struct davidson_luce *model, int64_t *out_count);
+
+/* Minus the log-likelihood of comparisons [begin, end) at x, of which only their items' rewards and
+ * the tie orders' log delta are read. Its derivatives are added to `gradient` [I + T - 1], unless
+ * that is NULL. */
+double davidson_luce_part(struct davidson_luce *model, int64_t begin, int64_t end, const double *x,
+                          double *gradient);
 
 /* "log_delta_2"; the order in [2, DAVIDSON_LUCE_ORDER_MAX]. Static. */
 const char *davidson_luce_delta_name(int64_t order);

@@ -111,6 +111,46 @@ static void test_value__adds_the_ridge(void **state) {
     assert_near(value_of(&problem, x), 3.0 * log1p(exp(-1.0)) + 1.25, 1e-12);
 }
 
+/* The parts of a set add up to the whole, and leave other items' derivatives alone. */
+static void test_part__adds_up_to_the_whole(void **state) {
+    (void)state;
+    SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
+    comparison_sample_init(&set, 5);
+    RANKING(&set, 3, {0, 1, 2}, {1, 1, 2});
+    RANKING(&set, 3, {4, 3, 2}, {1, 2, 3});
+    SCOPED(davidson_luce) struct davidson_luce *model = NULL;
+    struct newton_problem problem = problem_of(&set, 0.0, &model);
+    const double x[] = {0.4, -0.2, 0.1, 1.0, -0.5, -0.7};
+    double whole[6], parts[6] = {0.0};
+    problem.gradient(problem.context, x, whole);
+    double first = davidson_luce_part(model, 0, 1, x, parts);
+    assert_near(parts[3], 0.0, 0.0);
+    assert_true(parts[5] != 0.0);
+    double second = davidson_luce_part(model, 1, 2, x, parts);
+    assert_near(first + second, value_of(&problem, x), 1e-15);
+    assert_near(davidson_luce_part(model, 1, 2, x, NULL), second, 0.0);
+    for (int i = 0; i < 6; i++) {
+        assert_near(parts[i], whole[i], 1e-15);
+    }
+}
+
+/* Three items of equal reward and delta_2 = 2: one of them is chosen with probability
+ * 1 / (3 + 3 * 2), one of the two that are left with 1 / (2 + 2). */
+static void test_beside_pairs__ties_of_two_are_possible(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
+    comparison_sample_init(&set, 3);
+    RANKING(&set, 3, {0, 1, 2}, {1, 2, 3});
+    SCOPED(davidson_luce) struct davidson_luce *model = NULL;
+    assert_ok(davidson_luce_new_beside_pairs(&set, &model, &err), &err);
+    int64_t count = 0;
+    assert_int_equal(davidson_luce_tie_orders(model, &count)[0], 2);
+    assert_int_equal(count, 1);
+    const double x[] = {0.0, 0.0, 0.0, log(2.0)};
+    assert_near(davidson_luce_part(model, 0, 1, x, NULL), log(9.0 * 4.0), 1e-14);
+}
+
 /* ---- far apart, many ---- */
 
 static void test_value__is_finite_for_rewards_far_apart(void **state) {
@@ -421,6 +461,8 @@ int main(void) {
         cmocka_unit_test(test_value__of_three_with_a_tie_is_the_sum_over_subsets),
         cmocka_unit_test(test_value__skips_a_last_group_that_is_not_ordered),
         cmocka_unit_test(test_value__adds_the_ridge),
+        cmocka_unit_test(test_part__adds_up_to_the_whole),
+        cmocka_unit_test(test_beside_pairs__ties_of_two_are_possible),
         cmocka_unit_test(test_value__is_finite_for_rewards_far_apart),
         cmocka_unit_test(test_value__of_a_tie_of_hundreds_does_not_overflow),
         cmocka_unit_test(test_new__refuses_a_tie_of_a_thousand),
