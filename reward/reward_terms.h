@@ -59,7 +59,10 @@ struct reward_terms_options {
     /* Who said it, as factors of the weights [A] >= 0; of nobody in particular 1. NULL: all 1. */
     const double *annotator_weights;
     /* The probability [A] in (0, 1] that an annotator says what they think, as Crowd-BT estimates;
-     * of nobody in particular `reliability_unknown`. NULL: all 1. */
+     * of nobody in particular `reliability_unknown`. NULL: all 1. Weights leave errors in, which
+     * shrink differences, reliabilities take them out: with half of the annotators wrong in 5 %,
+     * half in 35 %, true differences come back at 0.48 of their size taken at their word, at 0.62
+     * weighed by 2 h - 1, at 1.00 so (tests/property/test_reward_truth.c). */
     const double *annotator_reliabilities;
     double reliability_unknown;
 };
