@@ -1,7 +1,10 @@
 /* reward_calibration.h - the temperature at which differences of rewards say how often people
  * prefer.
  *
- * Use:      struct reward_calibration calibration;
+ * Use:      for (each block b of held-out terms) {
+ *               reward_calibration_add(&terms, b, scores, &metrics);
+ *           }
+ *           struct reward_calibration calibration;
  *           TRY(reward_calibration_fit(&metrics, TABULAR_BRADLEY_TERRY, seed, &calibration, err));
  *           double p = pair_sigmoid(margin / calibration.temperature.value);
  *
@@ -28,6 +31,7 @@
 
 #include "base/error.h"
 #include "reward/pair_metrics.h"
+#include "reward/reward_terms.h"
 #include "reward/tabular_fit.h"
 
 #include <stdint.h>
@@ -69,6 +73,11 @@ struct reward_calibration {
                                      best for either; nats */
     struct pair_scores before, after; /* of sigma(margin) and sigma(margin / T), as pair_metrics */
 };
+
+/* Adds the pairs of a block of held-out terms, at the margins that its scores [n] give them: with
+ * prompts for clusters, and room for pair_starts[B] pairs. Rankings want to be split. */
+void reward_calibration_add(const struct reward_terms *terms, int64_t block, const double *scores,
+                            struct pair_metrics *metrics);
 
 /* From the pairs of `metrics`, with prompts for clusters; `seed` is for their intervals.
  *   fails  ERR_DATA without judgements, where every margin is zero or one is not finite, and, for a

@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "base/scoped.h"
 #include "tests/support/alloc_loop.h"
+#include "tests/support/comparison_sample.h"
 #include "tests/support/near.h"
 
 #include <math.h>
@@ -75,6 +76,40 @@ static void test_fit__ties_hand_worked(void **state) {
     /* half of a tie for either side: 8 to 4 */
     const struct reward_calibration halves = fit(&metrics, TABULAR_BRADLEY_TERRY);
     assert_near(halves.temperature.value, 4.0 / log(2.0), 1e-11);
+}
+
+/* Two prompts, of a ranking of three and of a tie: margins of their scores, the pairs' weights. */
+static void test_add__takes_the_pairs_of_a_prompt(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
+    SCOPED(reward_terms) struct reward_terms terms = REWARD_TERMS_INIT;
+    SCOPED(pair_metrics) struct pair_metrics metrics = PAIR_METRICS_INIT;
+    struct reward_terms_options options = REWARD_TERMS_OPTIONS_DEFAULT;
+    options.split_rankings = true;
+    comparison_sample_init(&set, 5);
+    comparison_sample_set_block(&set, 3, 1);
+    comparison_sample_set_block(&set, 4, 1);
+    comparison_sample_add(&set, 3, (int32_t[]){2, 0, 1}, (int32_t[]){1, 2, 3});
+    comparison_sample_tie(&set, 4, 3);
+    assert_ok(reward_terms_make(&set, &options, &terms, &err), &err);
+    open_metrics(&metrics, terms.block_count, terms.pair_starts[terms.block_count]);
+    reward_calibration_add(&terms, 0, (const double[]){1.0, -2.0, 4.0}, &metrics);
+    reward_calibration_add(&terms, 1, (const double[]){0.5, 3.0}, &metrics);
+    const struct judged_pair expected[] = {
+        {.margin = 3.0, .wins_first = 2.0 / 3.0},
+        {.margin = -3.0, .wins_second = 2.0 / 3.0},
+        {.margin = -6.0, .wins_second = 2.0 / 3.0},
+        {.cluster = 1, .margin = -2.5, .ties = 1.0},
+    };
+    assert_int_equal(metrics.pair_count, 4);
+    for (int k = 0; k < 4; k++) {
+        assert_int_equal(metrics.pairs[k].cluster, expected[k].cluster);
+        assert_near(metrics.pairs[k].margin, expected[k].margin, 0.0);
+        assert_near(metrics.pairs[k].wins_first, expected[k].wins_first, 1e-15);
+        assert_near(metrics.pairs[k].wins_second, expected[k].wins_second, 1e-15);
+        assert_near(metrics.pairs[k].ties, expected[k].ties, 0.0);
+    }
 }
 
 /* Judgements drawn at margins m, told as a m: T = a, whatever the units. */
@@ -204,6 +239,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fit__hand_worked),
         cmocka_unit_test(test_fit__ties_hand_worked),
+        cmocka_unit_test(test_add__takes_the_pairs_of_a_prompt),
         cmocka_unit_test(test_fit__finds_the_scale_of_margins),
         cmocka_unit_test(test_fit__separable_judgements_are_told),
         cmocka_unit_test(test_fit__worse_than_chance_is_told),

@@ -355,6 +355,37 @@ static void test_ranking__smoothed_and_centred(void **state) {
     assert_near(loss_of(&f, 0, scores, NULL), -log(0.48633010763) + 0.2 + 0.1 + 0.01, 1e-9);
 }
 
+/* A prompt's loss and slopes are those of a set that holds it alone, whatever the prompt before it,
+ * of more answers, has left in the scratch memory. */
+static void test_block__is_that_of_the_prompt_alone(void **state) {
+    (void)state;
+    const double four[] = {0.3, 2.0, -1.0, 0.8}, three[] = {1.0, -0.5, 0.2}, tie = -0.3;
+    for (int m = 0; m < 2; m++) {
+        SCOPED(fixture) struct fixture both;
+        SCOPED(fixture) struct fixture alone;
+        double slopes[3] = {0.0}, expected[3] = {0.0}, unused[4] = {0.0}, ties[2] = {0.0};
+        fixture_open(&both, 7);
+        for (int32_t i = 4; i < 7; i++) {
+            comparison_sample_set_block(&both.set, i, 1);
+        }
+        comparison_sample_add(&both.set, 4, (int32_t[]){1, 0, 2, 3}, (int32_t[]){1, 1, 2, 3});
+        comparison_sample_add(&both.set, 3, (int32_t[]){6, 4, 5}, (int32_t[]){1, 2, 2});
+        rank_three(&alone, (int32_t[]){1, 2, 2});
+        memcpy(alone.set.items, (int32_t[]){2, 0, 1}, 3 * sizeof(int32_t));
+        both.options.ties = alone.options.ties = m == 0 ? PAIR_TIES_HALF : PAIR_TIES_KEEP;
+        prepare(&both, m == 0 ? BRADLEY_TERRY : DAVIDSON);
+        prepare(&alone, m == 0 ? BRADLEY_TERRY : DAVIDSON);
+        (void)reward_objective_block(both.objective, 0, four, &tie, unused, NULL);
+        const double value =
+            reward_objective_block(both.objective, 1, three, &tie, slopes, &ties[0]);
+        assert_near(value,
+                    reward_objective_block(alone.objective, 0, three, &tie, expected, &ties[1]),
+                    0.0);
+        assert_memory_equal(slopes, expected, sizeof slopes);
+        assert_near(ties[0], ties[1], 0.0);
+    }
+}
+
 static void test_block__is_finite_far_apart(void **state) {
     (void)state;
     SCOPED(fixture) struct fixture f;
@@ -468,6 +499,7 @@ int main(void) {
         cmocka_unit_test(test_ranking__last_items_that_were_not_compared),
         cmocka_unit_test(test_ranking__ties_by_davidson_luce),
         cmocka_unit_test(test_ranking__smoothed_and_centred),
+        cmocka_unit_test(test_block__is_that_of_the_prompt_alone),
         cmocka_unit_test(test_block__is_finite_far_apart),
         cmocka_unit_test(test_new__refuses_options),
         cmocka_unit_test(test_new__refuses_terms_that_do_not_go_with_it),
