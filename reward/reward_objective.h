@@ -71,7 +71,9 @@ ERR_NODISCARD enum err_code reward_objective_new(const struct reward_terms *term
                                                  struct error *err);
 void reward_objective_free(struct reward_objective *objective);
 
-/* T, and where to start: for davidson and rao-kupper the share of ties with all scores equal. */
+/* T, and where to start: for davidson and rao-kupper the share of ties with all scores equal. Where
+ * the terms hold no tie at all (terms.counts) that is only a low one, and the best is lower without
+ * end: take bradley-terry there. */
 int64_t reward_objective_tie_count(const struct reward_objective *objective);
 void reward_objective_start(const struct reward_objective *objective, double *out_ties);
 
