@@ -1,22 +1,19 @@
 /* pair_metrics.c - see pair_metrics.h.
  *
- * Every score is a ratio of sums over pairs. A pair is turned into its terms once; a resample adds
- * up the terms of the clusters that it drew.
+ * Every score is a ratio of sums over pairs. The terms of a pair go into the sums of its cluster;
+ * resamples add up those.
  */
 #include "reward/pair_metrics.h"
 
 #include "base/invariant.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include "base/scoped.h"
-#include "base/sorted.h"
+#include "reward/cluster_bootstrap.h"
 #include "reward/pair_outcome.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define TAIL 0.025 /* on either side of the interval */
 
 enum err_code pair_metrics_init(struct pair_metrics *metrics, int64_t cluster_count,
                                 int64_t pair_max, struct error *err) {
@@ -41,25 +38,11 @@ void pair_metrics_add(struct pair_metrics *metrics, const struct judged_pair *pa
 
 /* ---- terms ---- */
 
-/* What a pair adds to the sums. */
-struct terms {
-    double correct, decided;   /* pairs */
-    double nll, brier, weight; /* judgements */
-    double said, agreed;       /* judgements, into the sums of its bin */
-    int64_t bin;
-};
-
-struct sums {
-    double correct, decided;
-    double nll, brier, weight;
-    struct pair_bin bins[PAIR_BINS]; /* here `said` and `share` are sums */
-};
-
-static struct terms terms_of(const struct judged_pair *pair) {
+struct judged_terms judged_terms_of(const struct judged_pair *pair) {
     const double chance = pair_sigmoid(pair->margin);
     const double first = pair->wins_first + 0.5 * pair->ties;
     const double second = pair->wins_second + 0.5 * pair->ties;
-    struct terms terms = {
+    struct judged_terms terms = {
         .nll = first * pair_softplus(-pair->margin) + second * pair_softplus(pair->margin),
         .brier = pair->wins_first * (1.0 - chance) * (1.0 - chance) +
                  pair->wins_second * chance * chance + pair->ties * (chance - 0.5) * (chance - 0.5),
@@ -77,24 +60,46 @@ static struct terms terms_of(const struct judged_pair *pair) {
     return terms;
 }
 
-static void add_terms(struct sums *sums, const struct terms *terms, double times) {
-    struct pair_bin *bin = &sums->bins[terms->bin];
-    sums->correct += times * terms->correct;
-    sums->decided += times * terms->decided;
-    sums->nll += times * terms->nll;
-    sums->brier += times * terms->brier;
-    sums->weight += times * terms->weight;
-    bin->said += times * terms->said;
-    bin->share += times * terms->agreed;
-    bin->weight += times * terms->weight;
+/* Columns of the sums; a bin takes three. */
+enum column { CORRECT, DECIDED, NLL, BRIER, WEIGHT, BINS, COLUMN_COUNT = BINS + 3 * PAIR_BINS };
+enum bin_column { SAID, AGREED, BIN_WEIGHT };
+
+static void add_terms(struct cluster_sums *sums, int64_t cluster, const struct judged_terms *terms,
+                      int64_t of_bin) {
+    const int64_t bin = BINS + 3 * of_bin;
+    cluster_sums_add(sums, cluster, CORRECT, terms->correct);
+    cluster_sums_add(sums, cluster, DECIDED, terms->decided);
+    cluster_sums_add(sums, cluster, NLL, terms->nll);
+    cluster_sums_add(sums, cluster, BRIER, terms->brier);
+    cluster_sums_add(sums, cluster, WEIGHT, terms->weight);
+    cluster_sums_add(sums, cluster, bin + SAID, terms->said);
+    cluster_sums_add(sums, cluster, bin + AGREED, terms->agreed);
+    cluster_sums_add(sums, cluster, bin + BIN_WEIGHT, terms->weight);
 }
 
-static double ece_of(const struct sums *sums) {
+static double ratio(double sum, double count) {
+    return count > 0.0 ? sum / count : (double)NAN;
+}
+
+static double accuracy_of(const double *sums) {
+    return ratio(sums[CORRECT], sums[DECIDED]);
+}
+
+static double nll_of(const double *sums) {
+    return ratio(sums[NLL], sums[WEIGHT]);
+}
+
+static double brier_of(const double *sums) {
+    return ratio(sums[BRIER], sums[WEIGHT]);
+}
+
+static double ece_of(const double *sums) {
     double distance = 0.0;
     for (int64_t b = 0; b < PAIR_BINS; b++) {
-        distance += fabs(sums->bins[b].said - sums->bins[b].share);
+        const double *bin = sums + BINS + 3 * b;
+        distance += fabs(bin[SAID] - bin[AGREED]);
     }
-    return distance / sums->weight;
+    return ratio(distance, sums[WEIGHT]);
 }
 
 /* ---- bins ---- */
@@ -103,6 +108,39 @@ struct sure_pair {
     double margin; /* without its sign */
     int64_t index;
 };
+
+struct workspace {
+    struct judged_terms *terms; /* [pairs] */
+    int64_t *bins;              /* [pairs] */
+    struct sure_pair *order;    /* [pairs] */
+    bool *is_used;              /* [clusters]: whether it holds judgements */
+    struct cluster_sums sums;
+    double *resamples; /* [CLUSTER_RESAMPLES, COLUMN_COUNT] */
+    double *values;    /* [CLUSTER_RESAMPLES] */
+};
+
+static void workspace_scoped_end(struct workspace *w) {
+    mem_free(w->terms);
+    mem_free(w->bins);
+    mem_free(w->order);
+    mem_free(w->is_used);
+    cluster_sums_deinit(&w->sums);
+    mem_free(w->resamples);
+    mem_free(w->values);
+}
+
+static enum err_code workspace_init(struct workspace *w, const struct pair_metrics *metrics,
+                                    struct error *err) {
+    const size_t pairs = (size_t)metrics->pair_count;
+    w->terms = mem_array(pairs, sizeof *w->terms);
+    w->bins = mem_array(pairs, sizeof *w->bins);
+    w->order = mem_array(pairs, sizeof *w->order);
+    w->is_used = mem_array_zero((size_t)metrics->cluster_count, sizeof *w->is_used);
+    w->values = mem_array(CLUSTER_RESAMPLES, sizeof *w->values);
+    return w->terms && w->bins && w->order && w->is_used && w->values
+               ? ERR_OK
+               : err_oom(err, "resamples of pairs");
+}
 
 static int compare_sure(const void *left, const void *right) {
     const struct sure_pair *l = left;
@@ -114,25 +152,25 @@ static int compare_sure(const void *left, const void *right) {
 }
 
 /* Equally sure pairs share a bin: the one in which the middle of their judgements lies. */
-static void set_bins(const struct pair_metrics *metrics, struct sure_pair *order,
-                     struct terms *terms) {
+static void set_bins(const struct pair_metrics *metrics, struct workspace *w) {
     double total = 0.0;
     for (int64_t p = 0; p < metrics->pair_count; p++) {
-        order[p] = (struct sure_pair){fabs(metrics->pairs[p].margin), p};
-        total += terms[p].weight;
+        w->order[p] = (struct sure_pair){fabs(metrics->pairs[p].margin), p};
+        total += w->terms[p].weight;
     }
-    qsort(order, (size_t)metrics->pair_count, sizeof *order, compare_sure);
+    qsort(w->order, (size_t)metrics->pair_count, sizeof *w->order, compare_sure);
+    const struct sure_pair *order = w->order;
     double before = 0.0;
     for (int64_t begin = 0; begin < metrics->pair_count;) {
         int64_t end = begin;
         double weight = 0.0;
         for (; end < metrics->pair_count && order[end].margin == order[begin].margin; end++) {
-            weight += terms[order[end].index].weight;
+            weight += w->terms[order[end].index].weight;
         }
         const double middle = total > 0.0 ? (before + 0.5 * weight) / total : 0.0;
         const int64_t bin = (int64_t)fmin(PAIR_BINS * middle, PAIR_BINS - 1);
         for (; begin < end; begin++) {
-            terms[order[begin].index].bin = bin;
+            w->bins[order[begin].index] = bin;
         }
         before += weight;
     }
@@ -140,122 +178,56 @@ static void set_bins(const struct pair_metrics *metrics, struct sure_pair *order
 
 /* ---- scores ---- */
 
-struct workspace {
-    struct terms *terms;     /* [pairs] */
-    struct sure_pair *order; /* [pairs] */
-    double *times;           /* [clusters]: how often each is drawn */
-    int64_t *used;           /* [clusters]: those that hold judgements */
-    double *values;          /* [4 * PAIR_BOOTSTRAPS]: accuracy, NLL, Brier, ECE */
-};
-
-static void workspace_scoped_end(struct workspace *w) {
-    mem_free(w->terms);
-    mem_free(w->order);
-    mem_free(w->times);
-    mem_free(w->used);
-    mem_free(w->values);
-}
-
-static enum err_code workspace_init(struct workspace *w, const struct pair_metrics *metrics,
-                                    struct error *err) {
-    const size_t pairs = (size_t)metrics->pair_count;
-    const size_t clusters = (size_t)metrics->cluster_count;
-    w->terms = mem_array(pairs, sizeof *w->terms);
-    w->order = mem_array(pairs, sizeof *w->order);
-    w->times = mem_array_zero(clusters, sizeof *w->times);
-    w->used = mem_array(clusters, sizeof *w->used);
-    w->values = mem_array(4 * PAIR_BOOTSTRAPS, sizeof *w->values);
-    return w->terms && w->order && w->times && w->used && w->values
-               ? ERR_OK
-               : err_oom(err, "resamples of pairs");
-}
-
-/* All terms, each as often as its cluster. */
-static struct sums add_up(const struct pair_metrics *metrics, const struct workspace *w) {
-    struct sums sums = {.weight = 0.0};
+/* Pairs without judgements belong to no cluster that is drawn, and add nothing. */
+static enum err_code add_up(const struct pair_metrics *metrics, struct workspace *w, uint64_t seed,
+                            struct error *err) {
     for (int64_t p = 0; p < metrics->pair_count; p++) {
-        add_terms(&sums, &w->terms[p], w->times[metrics->pairs[p].cluster]);
+        w->is_used[metrics->pairs[p].cluster] |= w->terms[p].weight > 0.0;
     }
-    return sums;
-}
-
-/* Resamples that counted nothing have no value, and are left out. */
-static void set_interval(struct pair_score *score, double *values, int64_t count) {
-    sorted_make(values, count);
-    if (count > 0) {
-        double last = (double)(count - 1);
-        score->low = values[(int64_t)floor(TAIL * last)];
-        score->high = values[(int64_t)ceil((1.0 - TAIL) * last)];
-    }
-}
-
-static void resample(const struct pair_metrics *metrics, struct workspace *w, int64_t used,
-                     uint64_t seed, struct pair_scores *scores) {
-    double *accuracy = w->values;
-    double *nll = w->values + PAIR_BOOTSTRAPS;
-    double *brier = nll + PAIR_BOOTSTRAPS;
-    double *ece = brier + PAIR_BOOTSTRAPS;
-    int64_t decided = 0;
-    for (int64_t b = 0; b < PAIR_BOOTSTRAPS; b++) {
-        struct rng rng = rng_stream(seed, RNG_BOOTSTRAP, b, 0);
-        memset(w->times, 0, (size_t)metrics->cluster_count * sizeof *w->times);
-        for (int64_t k = 0; k < used; k++) {
-            w->times[w->used[rng_below(&rng, used)]] += 1.0;
-        }
-        const struct sums sums = add_up(metrics, w);
-        nll[b] = sums.nll / sums.weight;
-        brier[b] = sums.brier / sums.weight;
-        ece[b] = ece_of(&sums);
-        if (sums.decided > 0.0) {
-            accuracy[decided++] = sums.correct / sums.decided;
-        }
-    }
-    set_interval(&scores->accuracy, accuracy, decided);
-    set_interval(&scores->nll, nll, PAIR_BOOTSTRAPS);
-    set_interval(&scores->brier, brier, PAIR_BOOTSTRAPS);
-    set_interval(&scores->ece, ece, PAIR_BOOTSTRAPS);
-}
-
-/* A ratio without an interval yet. */
-static struct pair_score score_of(double sum, double count) {
-    const double unknown = (double)NAN;
-    const double value = count > 0.0 ? sum / count : unknown;
-    return (struct pair_score){.value = value, .low = unknown, .high = unknown};
-}
-
-static void set_scores(const struct pair_metrics *metrics, const struct sums *sums,
-                       struct pair_scores *out) {
-    *out = (struct pair_scores){
-        .accuracy = score_of(sums->correct, sums->decided),
-        .nll = score_of(sums->nll, sums->weight),
-        .brier = score_of(sums->brier, sums->weight),
-        .ece = score_of(sums->weight * ece_of(sums), sums->weight),
-        .pairs = metrics->pair_count,
-        .decided = sums->decided,
-        .weight = sums->weight,
-    };
-    for (int64_t b = 0; b < PAIR_BINS; b++) {
-        const struct pair_bin *bin = &sums->bins[b];
-        out->bins[b] = (struct pair_bin){.said = score_of(bin->said, bin->weight).value,
-                                         .share = score_of(bin->share, bin->weight).value,
-                                         .weight = bin->weight};
-    }
-}
-
-/* Clusters with judgements: drawn from by resampling, and counted once by the scores. */
-static int64_t find_used(const struct pair_metrics *metrics, struct workspace *w) {
-    int64_t used = 0;
+    TRY(cluster_sums_init(&w->sums, w->is_used, metrics->cluster_count, COLUMN_COUNT, seed, err));
     for (int64_t p = 0; p < metrics->pair_count; p++) {
         if (w->terms[p].weight > 0.0) {
-            w->times[metrics->pairs[p].cluster] = 1.0;
+            add_terms(&w->sums, metrics->pairs[p].cluster, &w->terms[p], w->bins[p]);
         }
+    }
+    return ERR_OK;
+}
+
+/* The figure with its interval, if there are resamples. */
+static struct pair_score score_of(const struct workspace *w, const double *total,
+                                  double (*figure)(const double *sums)) {
+    struct cluster_interval interval = {(double)NAN, (double)NAN};
+    if (w->resamples) {
+        for (int64_t b = 0; b < CLUSTER_RESAMPLES; b++) {
+            w->values[b] = figure(w->resamples + b * COLUMN_COUNT);
+        }
+        interval = cluster_interval_of(w->values, CLUSTER_RESAMPLES);
+    }
+    return (struct pair_score){.value = figure(total), .low = interval.low, .high = interval.high};
+}
+
+static struct pair_scores scores_of(const struct pair_metrics *metrics, const struct workspace *w) {
+    double total[COLUMN_COUNT];
+    cluster_sums_total(&w->sums, total);
+    struct pair_scores scores = {
+        .accuracy = score_of(w, total, accuracy_of),
+        .nll = score_of(w, total, nll_of),
+        .brier = score_of(w, total, brier_of),
+        .ece = score_of(w, total, ece_of),
+        .pairs = metrics->pair_count,
+        .decided = total[DECIDED],
+        .weight = total[WEIGHT],
+    };
+    for (int64_t b = 0; b < PAIR_BINS; b++) {
+        const double *bin = total + BINS + 3 * b;
+        scores.bins[b] = (struct pair_bin){.said = ratio(bin[SAID], bin[BIN_WEIGHT]),
+                                           .share = ratio(bin[AGREED], bin[BIN_WEIGHT]),
+                                           .weight = bin[BIN_WEIGHT]};
     }
     for (int64_t k = 0; k < metrics->cluster_count; k++) {
-        if (w->times[k] > 0.0) {
-            w->used[used++] = k;
-        }
+        scores.clusters += w->is_used[k];
     }
-    return used;
+    return scores;
 }
 
 enum err_code pair_metrics_scores(const struct pair_metrics *metrics, uint64_t seed,
@@ -263,17 +235,13 @@ enum err_code pair_metrics_scores(const struct pair_metrics *metrics, uint64_t s
     SCOPED(workspace) struct workspace w = {.terms = NULL};
     TRY(workspace_init(&w, metrics, err));
     for (int64_t p = 0; p < metrics->pair_count; p++) {
-        w.terms[p] = terms_of(&metrics->pairs[p]);
+        w.terms[p] = judged_terms_of(&metrics->pairs[p]);
     }
-    set_bins(metrics, w.order, w.terms);
-    const int64_t used = find_used(metrics, &w);
-    const struct sums sums = add_up(metrics, &w);
-    struct pair_scores scores;
-    set_scores(metrics, &sums, &scores);
-    scores.clusters = used;
-    if (used >= 2) {
-        resample(metrics, &w, used, seed, &scores);
+    set_bins(metrics, &w);
+    TRY(add_up(metrics, &w, seed, err));
+    if (w.sums.group_count >= 2) {
+        TRY(cluster_sums_resample(&w.sums, seed, &w.resamples, err));
     }
-    *out_scores = scores;
+    *out_scores = scores_of(metrics, &w);
     return ERR_OK;
 }

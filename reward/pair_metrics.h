@@ -19,9 +19,8 @@
  *           people, not labels: a pair judged 3 to 1 counts 3/4. It is above zero by chance alone,
  *           the more the fewer judgements. Source: Guo et al. 2017, arXiv 1706.04599, with bins of
  *           equal mass (Nixon et al. 2019, arXiv 1904.01685).
- * Interval: 95 %, percentiles of PAIR_BOOTSTRAPS resamples of whole prompts (or groups of them),
- *           since answers to one prompt are not independent.
- * Threads:  no state.
+ * Interval: 95 %, by resampling whole prompts (cluster_bootstrap.h), since answers to one prompt
+ * are not independent. Threads:  no state.
  */
 #ifndef REWARD_PAIR_METRICS_H
 #define REWARD_PAIR_METRICS_H
@@ -30,14 +29,22 @@
 
 #include <stdint.h>
 
-#define PAIR_BOOTSTRAPS 1000
-#define PAIR_BINS       10
+#define PAIR_BINS 10
 
 struct judged_pair {
     int64_t cluster;
     double margin; /* nats, for the first side */
     double wins_first, wins_second, ties;
 };
+
+/* What a pair adds to the sums that scores are ratios of. */
+struct judged_terms {
+    double correct, decided;   /* pairs */
+    double nll, brier, weight; /* judgements */
+    double said, agreed;       /* judgements: sigma(|margin|), and those for the favoured side */
+};
+
+struct judged_terms judged_terms_of(const struct judged_pair *pair);
 
 struct pair_metrics {
     int64_t cluster_count;
