@@ -20,6 +20,20 @@
 REWARD_COMMANDS(REWARD_COMMAND_DECLARE)
 #undef REWARD_COMMAND_DECLARE
 
+/* What SPEC may be, for the descriptions of commands that take one. */
+#define REWARD_SPEC_HELP                                                                           \
+    "SPEC is one of: length:A[@N] (A for each character; with @N, minus A for each that the "      \
+    "answer has more or less than N), regex:PATTERN and not-regex:PATTERN (1 or 0), json (1 "      \
+    "where the whole answer is JSON); command:LINE, a program that reads a JSON object with "      \
+    "messages, prompt and completion a line and answers each with a number, or {\"reward\": "      \
+    "number}, a line; fit or fit:NAME, a fit of reward fit.\n\n"                                   \
+    "Any of them may have a factor before it: 2*json, -0.5*fit:a, or /1.7*fit:a, which divides "   \
+    "by 1.7, the temperature that calibrates it. And any of them may be combined: sum(SPEC, "      \
+    "...), mean(...), median(...), worst(...) (the least), lcb:K(...) (mean minus K standard "     \
+    "deviations), also within each other. There a SPEC with a comma, a parenthesis or a quote in " \
+    "it stands in quotes: mean(fit:a, 'regex:^(Yes|No),'). What a member does not know, the "      \
+    "combination does not."
+
 /* An entry of a table of options: the fit that a command looks at. */
 #define REWARD_OPTION_FIT                                                         \
     {                                                                             \

@@ -285,21 +285,17 @@ static const struct command_example examples[] = {
     {"accord reward score tea.db --reward length -o lengths.jsonl", "characters of each answer"},
     {"accord reward score tea.db -r 2*json -r 'not-regex:^Sorry'", "two rules and their sum"},
     {"accord reward score tea.db -r 'command:python3 judge.py'", "a program of one's own"},
+    {"accord reward score tea.db -r 'worst(fit:a, fit:b, 0.01*length)'", "the least of three"},
     {NULL, NULL},
 };
 
 const struct command cmd_reward_score = {
     .name = "score",
     .purpose = "give the answers of comparisons rewards by rule, program or fit",
-    .description =
-        "SPEC is one of: length:A[@N] (A for each character; with @N, minus A for each that the "
-        "answer has more or less than N), regex:PATTERN and not-regex:PATTERN (1 or 0), json (1 "
-        "where the whole answer is JSON), each with a weight before it, such as 2*json; "
-        "command:LINE, a program that reads a JSON object with messages, prompt and completion a "
-        "line and answers each with a number, or {\"reward\": number}, a line; fit or fit:NAME, a "
-        "fit of reward fit.\n\n"
-        "The rows are JSON lines: comparison_id, prompt_id, response_id, rank, rewards (one for "
-        "each --reward) and reward, their sum; null where a fit does not know the answer.",
+    .description = REWARD_SPEC_HELP
+    "\n\n"
+    "The rows are JSON lines: comparison_id, prompt_id, response_id, rank, rewards (one for "
+    "each --reward) and reward, their sum; null where a fit does not know the answer.",
     .options = options,
     .positionals = positionals,
     .examples = examples,

@@ -61,6 +61,24 @@ static void test_score__summary(void **state) {
     assert_non_null(strstr(cli->r.out, "\"reward\": \"sum\""));
 }
 
+/* "tea" has 3 characters and is no JSON, "coffee" 6, ["o"] 5 and is. worst(0.5 * 3, 1 + 1 + 0)
+ * = 1.5; worst(3, 1) = 1; worst(2.5, 1 + 0 + 1) = 2. Commas and parentheses of a pattern stand in
+ * quotes. */
+static void test_score__combines_rewards(void **state) {
+    struct project_case *cli = *state;
+    make_project(cli);
+    SUCCEED(cli, "reward", "score", path(cli, "p.db"), "-r",
+            "worst(0.5*length, sum('command:while read -r x; do echo 1,5 | tr -d ,5; done', "
+            "'regex:^(tea|,)', json))",
+            "--quiet");
+    assert_non_null(strstr(cli->r.out, "\"response_id\":1,\"rank\":1,\"rewards\":[1.5]"));
+    assert_non_null(strstr(cli->r.out, "\"response_id\":2,\"rank\":2,\"rewards\":[1]"));
+    assert_non_null(strstr(cli->r.out, "\"response_id\":3,\"rank\":2,\"rewards\":[2]"));
+    run_program(&cli->r, "reward", "score", path(cli, "p.db"), "-r", "mean(length,)", NULL);
+    assert_int_equal(cli->r.status, 2);
+    assert_non_null(strstr(cli->r.err, "reward 'mean(length,)': at byte 13: a reward is missing"));
+}
+
 static void test_score__refuses_in_one_line(void **state) {
     struct project_case *cli = *state;
     make_project(cli);
@@ -91,6 +109,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(test_score__rows),
         CASE(test_score__summary),
+        CASE(test_score__combines_rewards),
         CASE(test_score__refuses_in_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
