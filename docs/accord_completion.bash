@@ -49,7 +49,7 @@ _accord_command() {
         operand='file'
         ;;
     'accord reward')
-        subcommands='fit rank predict list show baseline score '
+        subcommands='fit rank predict list show baseline score eval '
         options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
         ;;
@@ -86,6 +86,11 @@ _accord_command() {
     'accord reward score')
         subcommands=''
         options='--reward --output --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord reward eval')
+        subcommands=''
+        options='--split --match --aspect --population --topic --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='file'
         ;;
     'accord model')
@@ -450,6 +455,22 @@ _accord_value() {
         case $2 in
         -r | --reward) value='' ;;
         -o | --output) value='file' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord reward eval')
+        case $2 in
+        --split) value='train validation test all ' ;;
+        --match) value='' ;;
+        --aspect) value='' ;;
+        --population) value='' ;;
+        --topic) value='' ;;
         --trace) value='' ;;
         --seed) value='' ;;
         -j | --threads) value='' ;;

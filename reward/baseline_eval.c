@@ -104,15 +104,29 @@ static void run_of_folds_scoped_end(struct run_of_folds *run) {
     }
 }
 
+static struct baseline_pairs pairs_of(const struct training *t) {
+    return (struct baseline_pairs){.count = t->count,
+                                   .first = t->first,
+                                   .second = t->second,
+                                   .wins_first = t->wins_first,
+                                   .wins_second = t->wins_second};
+}
+
+enum err_code baseline_eval_fit(const struct pair_texts *texts, const int32_t *fold_of_block,
+                                int64_t fold, const struct baseline_options *options,
+                                struct baseline *out_baseline, struct error *err) {
+    SCOPED(training) struct training t = {.count = 0};
+    TRY(training_init(&t, texts->count, err));
+    training_collect(&t, texts, fold_of_block, fold);
+    const struct text_matrix matrix = text_features_matrix(texts->features);
+    const struct baseline_pairs pairs = pairs_of(&t);
+    return baseline_fit(&matrix, &pairs, options, out_baseline, err);
+}
+
 static enum err_code run_baseline(struct run_of_folds *run, int64_t fold, enum baseline_kind kind,
                                   struct baseline_fold *out, struct error *err) {
     const struct text_matrix matrix = text_features_matrix(run->texts->features);
-    const struct training *t = &run->training;
-    const struct baseline_pairs pairs = {.count = t->count,
-                                         .first = t->first,
-                                         .second = t->second,
-                                         .wins_first = t->wins_first,
-                                         .wins_second = t->wins_second};
+    const struct baseline_pairs pairs = pairs_of(&run->training);
     struct baseline_options options = BASELINE_OPTIONS_DEFAULT;
     options.words = kind == BASELINE_WORDS;
     options.ridge = run->plan->ridge;

@@ -63,6 +63,13 @@ ERR_NODISCARD enum err_code baseline_eval_run(const struct comparison_set *set,
 
 void baseline_eval_deinit(struct baseline_eval *eval);
 
+/* A baseline fitted to the pairs of all folds but this one; `fold_of_block` as above.
+ * `out_baseline` is owned (baseline_deinit). fails  as baseline_fit */
+ERR_NODISCARD enum err_code baseline_eval_fit(const struct pair_texts *texts,
+                                              const int32_t *fold_of_block, int64_t fold,
+                                              const struct baseline_options *options,
+                                              struct baseline *out_baseline, struct error *err);
+
 /* "words"; "words, word pairs and length". Static. */
 const char *baseline_name(enum baseline_kind kind);
 const char *baseline_title(enum baseline_kind kind);

@@ -30,11 +30,11 @@ static enum err_code allocate_folds(const struct comparison_set *set, int32_t **
     return *out_folds ? ERR_OK : err_oom(err, "folds");
 }
 
-enum err_code fold_plan_by_split(struct db *db, const struct comparison_set *set,
-                                 const struct split_shares *shares, int32_t **out_fold_of_block,
-                                 struct error *err) {
-    SCOPED(mem) int32_t *folds = NULL;
-    TRY(allocate_folds(set, &folds, err));
+enum err_code fold_plan_splits(struct db *db, const struct comparison_set *set,
+                               const struct split_shares *shares, int32_t **out_split_of_block,
+                               struct error *err) {
+    SCOPED(mem) int32_t *splits = NULL;
+    TRY(allocate_folds(set, &splits, err));
     SCOPED(db_stmt) struct db_stmt *stmt = NULL;
     TRY(db_stmt_open(db, sql_prompt, &stmt, err));
     for (int64_t b = 0; b < set->block_count; b++) {
@@ -42,7 +42,19 @@ enum err_code fold_plan_by_split(struct db *db, const struct comparison_set *set
         enum split split = SPLIT_TRAIN;
         TRY(split_read(stmt, COLUMN_KIND, shares, &split, err));
         db_stmt_reset(stmt);
-        folds[b] = split == SPLIT_TEST ? 0 : split == SPLIT_TRAIN ? 1 : -1;
+        splits[b] = (int32_t)split;
+    }
+    *out_split_of_block = MOVE(splits);
+    return ERR_OK;
+}
+
+enum err_code fold_plan_by_split(struct db *db, const struct comparison_set *set,
+                                 const struct split_shares *shares, int32_t **out_fold_of_block,
+                                 struct error *err) {
+    SCOPED(mem) int32_t *folds = NULL;
+    TRY(fold_plan_splits(db, set, shares, &folds, err));
+    for (int64_t b = 0; b < set->block_count; b++) {
+        folds[b] = folds[b] == (int32_t)SPLIT_TEST ? 0 : folds[b] == (int32_t)SPLIT_TRAIN ? 1 : -1;
     }
     *out_fold_of_block = MOVE(folds);
     return ERR_OK;

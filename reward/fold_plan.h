@@ -15,6 +15,11 @@
 
 #include <stdint.h>
 
+/* The `enum split` of each block's prompt. */
+ERR_NODISCARD enum err_code fold_plan_splits(struct db *db, const struct comparison_set *set,
+                                             const struct split_shares *shares,
+                                             int32_t **out_split_of_block, struct error *err);
+
 /* 0 for prompts of the test split, 1 for training, -1 for validation. */
 ERR_NODISCARD enum err_code fold_plan_by_split(struct db *db, const struct comparison_set *set,
                                                const struct split_shares *shares,

@@ -14,7 +14,8 @@
     X(list)                \
     X(show)                \
     X(baseline)            \
-    X(score)
+    X(score)               \
+    X(eval)
 
 #define REWARD_COMMAND_DECLARE(name) extern const struct command cmd_reward_##name;
 REWARD_COMMANDS(REWARD_COMMAND_DECLARE)

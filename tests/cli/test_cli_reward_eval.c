@@ -1,0 +1,194 @@
+/* accord reward eval, as its users meet it. tests/golden/make_reward_eval.py has the figures. */
+#include "base/json.h"
+#include "base/scoped.h"
+#include "tests/support/near.h"
+#include "tests/support/project_case.h"
+
+#include <stdio.h>
+
+#define GOLDEN(name) SOURCE_FOLDER "/tests/golden/reward_eval/" name
+#define TOL          1e-12
+
+static const char first_reward[] = "0.01*length";
+static const char second_reward[] = "sum(1.5*'regex:ee|ea', -0.004*length)";
+
+static const struct json_node *member(const struct json *doc, const struct json_node *object,
+                                      const char *key) {
+    const struct json_node *node = json_find(doc, object, key);
+    if (!node) {
+        fail_msg("no '%s'", key);
+    }
+    return node;
+}
+
+static double value_of(const struct json *doc, const struct json_node *reward, const char *key) {
+    return program_number(doc, member(doc, reward, key), "value");
+}
+
+static struct json *read_expected(void) {
+    struct error err = ERROR_INIT;
+    struct json *doc = NULL;
+    assert_ok(json_parse_file(GOLDEN("expected.json"), NULL, &doc, &err), &err);
+    return doc;
+}
+
+/* The slice that is called "family: name" in what is expected. */
+static const struct json_node *find_slice(const struct json *doc, const struct json_node *reward,
+                                          const char *label) {
+    const struct json_node *slice = json_first(member(doc, reward, "slices"));
+    for (; slice; slice = json_next(slice)) {
+        char name[256];
+        (void)snprintf(name, sizeof name, "%s: %s", program_text(doc, slice, "family"),
+                       program_text(doc, slice, "name"));
+        if (strcmp(name, label) == 0) {
+            return slice;
+        }
+    }
+    fail_msg("no slice '%s'", label);
+    return NULL;
+}
+
+static void check_slices(const struct json *doc, const struct json_node *reward,
+                         const struct json *expected, const struct json_node *slices) {
+    for (const struct json_node *want = json_first(slices); want; want = json_next(want)) {
+        const struct json_node *slice = find_slice(doc, reward, json_key(want));
+        struct error err = ERROR_INIT;
+        double figures[4];
+        const struct json_node *figure = json_first(want);
+        for (int f = 0; f < 4; f++, figure = json_next(figure)) {
+            figures[f] = (double)NAN;
+            if (json_kind_of(figure) != JSON_KIND_NULL) {
+                assert_ok(json_as_f64(expected, figure, &figures[f], &err), &err);
+            }
+        }
+        if (!isnan(figures[0])) {
+            assert_near(value_of(doc, slice, "accuracy"), figures[0], TOL);
+        }
+        assert_near(value_of(doc, slice, "nll_nats"), figures[1], TOL);
+        assert_near(program_number(doc, slice, "decided"), figures[2], TOL);
+        assert_near(program_number(doc, slice, "judgements"), figures[3], TOL);
+    }
+}
+
+static void check_reward(const struct json *doc, const struct json_node *reward,
+                         const struct json *expected, const struct json_node *want) {
+    static const char *const with_interval[] = {
+        "accuracy",
+        "nll_nats",
+        "brier",
+        "best_of_n",
+        "order_nll_nats",
+        "tied_accurate",
+        "tied_apart",
+        "length_pearson",
+        "length_spearman",
+        "length_adjusted_accuracy",
+        "length_matched_accuracy",
+    };
+    static const char *const plain[] = {
+        "decided_pairs", "length_matched_pairs", "choices",   "orders",
+        "tied_sets",     "ties_score",           "ties_pairs"};
+    for (size_t i = 0; i < sizeof with_interval / sizeof with_interval[0]; i++) {
+        const struct json_node *score = member(doc, reward, with_interval[i]);
+        const double value = program_number(doc, score, "value");
+        assert_near(value, program_number(expected, want, with_interval[i]), TOL);
+        assert_true(program_number(doc, score, "low") <= value + TOL);
+        assert_true(program_number(doc, score, "high") >= value - TOL);
+    }
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+        assert_near(program_number(doc, reward, plain[i]), program_number(expected, want, plain[i]),
+                    TOL);
+    }
+    check_slices(doc, reward, expected, member(expected, want, "slices"));
+}
+
+static void test_eval__agrees_with_the_definitions(void **state) {
+    struct project_case *p = *state;
+    project_case_import(p, GOLDEN("judgements.jsonl"));
+    run_program(&p->r, "reward", "eval", p->db, first_reward, second_reward, "--split", "all",
+                "--match", "1.25", "--json", "--quiet", NULL);
+    program_check_ok(&p->r);
+    SCOPED(json) struct json *doc = program_json(&p->r);
+    SCOPED(json) struct json *expected = read_expected();
+    const struct json_node *root = json_root(doc), *wanted = json_root(expected);
+    assert_near(program_number(doc, root, "pairs"), program_number(expected, wanted, "pairs"), 0.0);
+    assert_near(program_number(doc, root, "judgements"),
+                program_number(expected, wanted, "judgements"), 0.0);
+    const struct json_node *want = json_first(member(expected, wanted, "rewards"));
+    for (; want; want = json_next(want)) {
+        const struct json_node *reward = program_find(doc, member(doc, root, "rewards"), "reward",
+                                                      program_text(expected, want, "reward"));
+        check_reward(doc, reward, expected, want);
+    }
+    /* Both baselines stand beside them, and have seen part of what they are judged by. */
+    program_find(doc, member(doc, root, "rewards"), "reward", "length only");
+    program_find(doc, member(doc, root, "rewards"), "reward", "bag of words");
+    assert_non_null(strstr(p->r.out, "have seen part of these pairs"));
+}
+
+/* The same seed gives the same bytes, another one other intervals; a reward and itself do not
+ * differ in any resample. */
+static void test_eval__is_reproducible_and_paired(void **state) {
+    struct project_case *p = *state;
+    static char first[PROGRAM_TEXT_BYTES];
+    project_case_import(p, GOLDEN("judgements.jsonl"));
+    run_program(&p->r, "reward", "eval", p->db, first_reward, "0.02*length", "--split", "all",
+                "--json", "--quiet", NULL);
+    program_check_ok(&p->r);
+    memcpy(first, p->r.out, sizeof first);
+    run_program(&p->r, "reward", "eval", p->db, first_reward, "0.02*length", "--split", "all",
+                "--json", "--quiet", NULL);
+    assert_string_equal(p->r.out, first);
+    SCOPED(json) struct json *doc = program_json(&p->r);
+    const struct json_node *reward =
+        program_find(doc, member(doc, json_root(doc), "rewards"), "reward", first_reward);
+    const struct json_node *difference =
+        program_find(doc, member(doc, reward, "differences"), "from", "0.02*length");
+    const struct json_node *accuracy = member(doc, difference, "accuracy");
+    assert_near(program_number(doc, accuracy, "low"), 0.0, 0.0);
+    assert_near(program_number(doc, accuracy, "high"), 0.0, 0.0);
+    run_program(&p->r, "reward", "eval", p->db, first_reward, "0.02*length", "--split", "all",
+                "--json", "--quiet", "--seed", "1", NULL);
+    assert_string_not_equal(p->r.out, first);
+}
+
+/* A fit of one topic knows the answers of that topic alone: pairs are counted and left out. */
+static void test_eval__says_what_a_reward_does_not_know(void **state) {
+    struct project_case *p = *state;
+    project_case_import_rows(
+        p, "{\"prompt\":\"Q1\",\"responses\":[\"aa\",\"b\"],\"votes\":[0,0,1],"
+           "\"topic\":\"x\"}\n"
+           "{\"prompt\":\"Q2\",\"responses\":[\"aa\",\"bcd\"],\"votes\":[0,1]}\n");
+    run_program(&p->r, "reward", "fit", p->db, "--topic", "x", "--name", "x", "--quiet", NULL);
+    program_check_ok(&p->r);
+    run_program(&p->r, "reward", "eval", p->db, "fit:x", "length", "--split", "all", "--quiet",
+                NULL);
+    program_check_ok(&p->r);
+    assert_non_null(strstr(p->r.out, "1 of 2 pairs that all know. Unknown: 1 pairs to fit:x."));
+    assert_non_null(strstr(p->r.out, "A fit knows only answers that it was fitted to"));
+}
+
+static void test_eval__refuses_in_one_line(void **state) {
+    struct project_case *p = *state;
+    project_case_import_rows(p, "{\"prompt\":\"Q\",\"chosen\":\"a\",\"rejected\":\"b\"}\n");
+    run_program(&p->r, "reward", "eval", p->db, NULL);
+    program_check_refused(&p->r, 2, "spec");
+    run_program(&p->r, "reward", "eval", p->db, "lenght", NULL);
+    program_check_refused(&p->r, 2, "did you mean 'length'");
+    run_program(&p->r, "reward", "eval", p->db, "length", "--split", "some", NULL);
+    program_check_refused(&p->r, 2, "split");
+    run_program(&p->r, "reward", "eval", p->db, "command:read -r x; exit 3", "--split", "all",
+                NULL);
+    program_check_refused(&p->r, 1, "the program ended with status 3");
+}
+
+int main(void) {
+#define CASE(f) cmocka_unit_test_setup_teardown(f, project_case_setup, project_case_teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(test_eval__agrees_with_the_definitions),
+        CASE(test_eval__is_reproducible_and_paired),
+        CASE(test_eval__says_what_a_reward_does_not_know),
+        CASE(test_eval__refuses_in_one_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

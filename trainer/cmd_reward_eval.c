@@ -1,0 +1,106 @@
+/* cmd_reward_eval.c - accord reward eval: how well rewards say what people prefer. */
+#include "base/scoped.h"
+#include "trainer/cmd_reward.h"
+#include "trainer/eval_print.h"
+#include "trainer/reward_evaluation.h"
+
+#include <string.h>
+
+#define ALL_SPLITS "all"
+
+static enum err_code read_options(const struct command_args *args,
+                                  struct reward_evaluation_options *out, struct error *err) {
+    const char *split = command_args_text(args, "split");
+    *out = (struct reward_evaluation_options){
+        .project = args->positionals[0],
+        .specs = args->positionals + 1,
+        .spec_count = args->positional_count - 1,
+        .comparisons = {.aspect = command_args_text(args, "aspect"),
+                        .population = command_args_text(args, "population"),
+                        .topic = command_args_text(args, "topic")},
+        .all_splits = strcmp(split, ALL_SPLITS) == 0,
+        .match_factor = command_args_real(args, "match"),
+    };
+    for (enum split s = 0; s < SPLIT_COUNT; s++) {
+        out->split = strcmp(split, split_name(s)) == 0 ? s : out->split;
+    }
+    if (out->spec_count > REWARD_EVALUATION_SPECS_MAX) {
+        return err_set(err, ERR_USAGE, "%d rewards at most", REWARD_EVALUATION_SPECS_MAX);
+    }
+    return ERR_OK;
+}
+
+static enum err_code eval_command(struct run *run, const struct command_args *args,
+                                  struct error *err) {
+    struct reward_evaluation_options options;
+    SCOPED(reward_evaluation) struct reward_evaluation e = REWARD_EVALUATION_INIT;
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(OUTPUT_BYTES_MAX);
+    TRY(read_options(args, &options, err));
+    TRY(reward_evaluation_run(run, &options, &e, err));
+    if (run->output->json) {
+        TRY(eval_json(&e, &text, err));
+    } else {
+        eval_print(&e, run->output->bold, &text);
+    }
+    return output_text(run->output, &text, err);
+}
+
+static const char *const splits[] = {
+#define SPLIT_WORD(name, text) text,
+    SPLITS(SPLIT_WORD)
+#undef SPLIT_WORD
+        ALL_SPLITS,
+    NULL};
+
+static const struct command_option options[] = {
+    {.name = "split",
+     .kind = OPTION_CHOICE,
+     .default_text = "test",
+     .choices = splits,
+     .help = "judge by the prompts of this split"},
+    {.name = "match",
+     .kind = OPTION_REAL,
+     .metavar = "FACTOR",
+     .default_text = "1.1",
+     .min = 1.0,
+     .max = 100.0,
+     .help = "lengths match if one is at most so many times the other"},
+    {.name = "aspect", .kind = OPTION_TEXT, .metavar = "NAME", .help = "only this aspect"},
+    {.name = "population",
+     .kind = OPTION_TEXT,
+     .metavar = "NAME",
+     .help = "only judgements of this population"},
+    {.name = "topic", .kind = OPTION_TEXT, .metavar = "NAME", .help = "only prompts of this topic"},
+    {.name = NULL},
+};
+
+static const struct command_positional positionals[] = {
+    {.name = "project.db", .kind = OPTION_FILE, .help = "the project file"},
+    {.name = "spec", .repeatable = true, .kind = OPTION_TEXT, .help = "a reward, see above"},
+    {.name = NULL},
+};
+
+static const struct command_example examples[] = {
+    {"accord reward eval tea.db length", "is longer better?"},
+    {"accord reward eval tea.db fit:a fit:b 'mean(fit:a, fit:b)'", "two fits and their mean"},
+    {"accord reward eval tea.db 'command:python3 judge.py' --split all", "a program, by all pairs"},
+    {NULL, NULL},
+};
+
+const struct command cmd_reward_eval = {
+    .name = "eval",
+    .purpose = "judge rewards by what people prefer, beside length and words alone",
+    .description =
+        "Each SPEC scores the answers that were compared, once each; then it is judged by the "
+        "comparisons: accuracy, negative log-likelihood, Brier score and calibration, against the "
+        "votes of people where there are several, with intervals by resampling prompts; by slices "
+        "(length, agreement, ties, source, population, annotator); by sets of three answers or "
+        "more; and by how it goes with length. Beside it stand two baselines fitted to the "
+        "training split: the length of an answer alone, and its words. A reward that does not beat "
+        "length has not been shown to know anything else.\n\n" REWARD_SPEC_HELP,
+    .options = options,
+    .positionals = positionals,
+    .examples = examples,
+    .function = eval_command,
+    .interrupt_notice = "stopping; again to stop at once\n",
+};
