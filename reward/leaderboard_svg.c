@@ -2,6 +2,7 @@
 #include "reward/leaderboard_svg.h"
 
 #include "base/utf8.h"
+#include "base/xml_text.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -41,28 +42,6 @@ static const char style[] =
 
 /* ---- text ---- */
 
-/* Controls, which XML does not allow, become spaces. */
-static void add_escaped(struct strbuf *out, const char *text) {
-    size_t bytes = strlen(text);
-    for (size_t at = 0; at < bytes;) {
-        uint32_t code_point = 0;
-        size_t length = utf8_decode(text + at, bytes - at, &code_point);
-        const char *entity = text[at] == '&'   ? "&amp;"
-                             : text[at] == '<' ? "&lt;"
-                             : text[at] == '>' ? "&gt;"
-                             : text[at] == '"' ? "&quot;"
-                                               : NULL;
-        if (length == 0 || utf8_is_control(code_point)) {
-            strbuf_add_char(out, ' ');
-        } else if (entity) {
-            strbuf_add(out, entity);
-        } else {
-            strbuf_add_bytes(out, text + at, length);
-        }
-        at += length > 0 ? length : 1;
-    }
-}
-
 /* `name` cut to NAME_COLUMNS code points, the last an ellipsis if anything is missing; returns how
  * many. */
 static int64_t shorten(const char *name, char out[NAME_BYTES]) {
@@ -95,7 +74,7 @@ static void format_number(double value, int decimals, char out[NUMBER_BYTES]) {
 static void add_text(struct strbuf *out, double x, double y, const char *attributes,
                      const char *text) {
     strbuf_addf(out, "<text x=\"%.1f\" y=\"%.1f\"%s>", x, y, attributes);
-    add_escaped(out, text);
+    xml_text_add(out, text);
     strbuf_add(out, "</text>\n");
 }
 
@@ -193,7 +172,7 @@ static void add_row(struct strbuf *out, const struct plot *plot, const struct le
     char name[NAME_BYTES], text[NUMBER_BYTES];
     (void)shorten(full_name, name);
     strbuf_addf(out, "<g%s><title>", row->rank_best == 1 ? " class=\"first\"" : "");
-    add_escaped(out, name);
+    xml_text_add(out, name);
     strbuf_addf(out, ": %.3f", row->reward);
     if (isfinite(row->low)) {
         strbuf_addf(out, " [%.3f, %.3f]", row->low, row->high);
@@ -221,7 +200,7 @@ static void add_heading(struct strbuf *out, const struct plot *plot,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" "
         "height=\"%.0f\" role=\"img\">\n<title>",
         WIDTH, height, WIDTH, height);
-    add_escaped(out, labels->title);
+    xml_text_add(out, labels->title);
     strbuf_addf(out, "</title>\n<style>%s</style>\n", style);
     strbuf_addf(out, "<rect width=\"%.0f\" height=\"%.0f\" rx=\"8\" fill=\"#ffffff\"/>\n", WIDTH,
                 height);
