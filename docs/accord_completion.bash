@@ -90,7 +90,7 @@ _accord_command() {
         ;;
     'accord reward eval')
         subcommands=''
-        options='--split --match --aspect --population --topic --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        options='--split --html --match --aspect --population --topic --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='file'
         ;;
     'accord model')
@@ -467,6 +467,7 @@ _accord_value() {
     'accord reward eval')
         case $2 in
         --split) value='train validation test all ' ;;
+        --html) value='file' ;;
         --match) value='' ;;
         --aspect) value='' ;;
         --population) value='' ;;

@@ -243,13 +243,18 @@ bool reward_eval_is_below(const struct pair_score *difference) {
     return difference->high < 0.0;
 }
 
-int64_t reward_eval_best(const struct reward_eval *eval, int64_t count) {
-    for (int64_t r = 0; r < count && count > 1; r++) {
+int64_t reward_eval_best(const struct reward_eval *eval, const bool *competes) {
+    int64_t competing = 0;
+    for (int64_t r = 0; r < eval->reward_count; r++) {
+        competing += competes[r];
+    }
+    for (int64_t r = 0; r < eval->reward_count && competing > 1; r++) {
         int64_t beaten = 0;
-        for (int64_t other = 0; other < count; other++) {
-            beaten += other != r && reward_eval_is_above(reward_eval_difference(eval, r, other));
+        for (int64_t other = 0; other < eval->reward_count; other++) {
+            beaten +=
+                competes[other] && reward_eval_is_above(reward_eval_difference(eval, r, other));
         }
-        if (beaten == count - 1) {
+        if (competes[r] && beaten == competing - 1) {
             return r;
         }
     }

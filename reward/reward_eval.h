@@ -65,8 +65,9 @@ struct eval_dot {
 
 /* Margins towards the side that people prefer; the ends take what lies beyond. */
 struct eval_margins {
-    double low, high;
+    double high; /* of the last bin; the first begins at its negative */
     int64_t counts[REWARD_EVAL_MARGIN_BINS];
+    int64_t zeros; /* margins of exactly 0: in no bin */
 };
 
 struct reward_eval_row {
@@ -113,10 +114,10 @@ const struct pair_score *reward_eval_difference(const struct reward_eval *eval, 
 bool reward_eval_is_above(const struct pair_score *difference);
 bool reward_eval_is_below(const struct pair_score *difference);
 
-/* The reward among the first `count` with the highest accuracy over common pairs, if the interval
- * of its difference to every other of the first `count` lies above zero; -1 if there is none such,
- * or only one reward. */
-int64_t reward_eval_best(const struct reward_eval *eval, int64_t count);
+/* The reward with the highest accuracy over common pairs among those that compete, if the interval
+ * of its difference to every other of them lies above zero; -1 if there is none such, or only one
+ * that competes. `competes` [R]. */
+int64_t reward_eval_best(const struct reward_eval *eval, const bool *competes);
 
 static inline void reward_eval_scoped_end(struct reward_eval *eval) {
     reward_eval_deinit(eval);

@@ -517,8 +517,11 @@ static void set_margins(struct eval_margins *margins, double *values, int64_t co
     const int64_t tail = (int64_t)(MARGIN_TAIL * (double)count);
     const double reach = count > 0 ? fmax(fabs(values[tail]), fabs(values[count - 1 - tail])) : 1.0;
     margins->high = reach > 0.0 ? reach : 1.0;
-    margins->low = -margins->high;
     for (int64_t i = 0; i < count; i++) {
+        if (values[i] == 0.0) {
+            margins->zeros++;
+            continue;
+        }
         const double place = (values[i] / margins->high + 1.0) / 2.0 * REWARD_EVAL_MARGIN_BINS;
         const double bin = fmin(fmax(floor(place), 0.0), REWARD_EVAL_MARGIN_BINS - 1);
         margins->counts[(int64_t)bin]++;

@@ -1,7 +1,10 @@
 /* cmd_reward_eval.c - accord reward eval: how well rewards say what people prefer. */
+#include "base/file_atomic.h"
 #include "base/scoped.h"
 #include "trainer/cmd_reward.h"
+#include "trainer/eval_html.h"
 #include "trainer/eval_print.h"
+#include "trainer/output_path.h"
 #include "trainer/reward_evaluation.h"
 
 #include <string.h>
@@ -30,13 +33,27 @@ static enum err_code read_options(const struct command_args *args,
     return ERR_OK;
 }
 
+static enum err_code write_page(const struct reward_evaluation *e, const char *path,
+                                struct error *err) {
+    SCOPED(strbuf) struct strbuf page = STRBUF_INIT(OUTPUT_BYTES_MAX);
+    TRY(eval_html(e, &page, err));
+    return file_atomic_write_whole(path, strbuf_text(&page), page.length, err);
+}
+
 static enum err_code eval_command(struct run *run, const struct command_args *args,
                                   struct error *err) {
     struct reward_evaluation_options options;
     SCOPED(reward_evaluation) struct reward_evaluation e = REWARD_EVALUATION_INIT;
     SCOPED(strbuf) struct strbuf text = STRBUF_INIT(OUTPUT_BYTES_MAX);
+    const char *page_path = command_args_text(args, "html");
     TRY(read_options(args, &options, err));
+    if (page_path) {
+        TRY(output_path_check("--html", page_path, options.project, err));
+    }
     TRY(reward_evaluation_run(run, &options, &e, err));
+    if (page_path) {
+        TRY(write_page(&e, page_path, err));
+    }
     if (run->output->json) {
         TRY(eval_json(&e, &text, err));
     } else {
@@ -58,6 +75,10 @@ static const struct command_option options[] = {
      .default_text = "test",
      .choices = splits,
      .help = "judge by the prompts of this split"},
+    {.name = "html",
+     .kind = OPTION_FILE,
+     .metavar = "FILE",
+     .help = "also write a page with figures: one file that needs nothing else"},
     {.name = "match",
      .kind = OPTION_REAL,
      .metavar = "FACTOR",
@@ -83,6 +104,7 @@ static const struct command_positional positionals[] = {
 static const struct command_example examples[] = {
     {"accord reward eval tea.db length", "is longer better?"},
     {"accord reward eval tea.db fit:a fit:b 'mean(fit:a, fit:b)'", "two fits and their mean"},
+    {"accord reward eval tea.db length --html rewards.html", "a page to look at"},
     {"accord reward eval tea.db 'command:python3 judge.py' --split all", "a program, by all pairs"},
     {NULL, NULL},
 };

@@ -89,9 +89,11 @@ static void add_scores(struct strbuf *out, const struct reward_evaluation *e) {
         add_figure(out, &row->scores.nll, &nats);
         end_line(out);
     }
-    strbuf_add(out, best >= 0 ? "\n  * best: beyond chance more accurate than any other\n"
-                              : "\n  none is marked best: no accuracy is above all others beyond "
-                                "chance\n");
+    strbuf_add(out, best >= 0
+                        ? "\n  * best: beyond chance more accurate than any other that was not "
+                          "fitted to these judgements\n"
+                        : "\n  none is marked best: no accuracy is above all others beyond "
+                          "chance\n");
 }
 
 static void add_differences(struct strbuf *out, const struct reward_evaluation *e, bool bold) {

@@ -244,8 +244,21 @@ static bool have_seen(const struct reward_evaluation *e) {
     return e->has_baselines && (e->options.all_splits || e->options.split == SPLIT_TRAIN);
 }
 
+static bool has_seen(const struct reward_evaluation *e, int64_t reward) {
+    return reward < e->options.spec_count ? e->has_fit[reward] : have_seen(e);
+}
+
 int64_t reward_evaluation_best(const struct reward_evaluation *e) {
-    return reward_eval_best(&e->eval, have_seen(e) ? e->options.spec_count : e->reward_count);
+    bool competes[REWARD_EVALUATION_SPECS_MAX + BASELINE_COUNT];
+    int64_t unseen = 0;
+    for (int64_t r = 0; r < e->reward_count; r++) {
+        competes[r] = !has_seen(e, r);
+        unseen += competes[r];
+    }
+    for (int64_t r = 0; unseen == 0 && r < e->options.spec_count; r++) {
+        competes[r] = true;
+    }
+    return reward_eval_best(&e->eval, competes);
 }
 
 /* ---- in words -------------------------------------------------------------------------------- */
@@ -307,7 +320,8 @@ void reward_evaluation_verdict(const struct reward_evaluation *e, int64_t reward
                         "all rewards.");
         return;
     }
-    strbuf_add(out, reward_eval_is_above(d)   ? "Has learned more than length: "
+    strbuf_add(out, e->has_fit[reward]        ? "Fitted to these judgements, so this is no test: "
+                    : reward_eval_is_above(d) ? "Has learned more than length: "
                     : reward_eval_is_below(d) ? "Knows less than length does: "
                                               : "Not shown to know more than length: ");
     add_against(e, reward, BASELINE_LENGTH, out);

@@ -64,8 +64,8 @@ const char *reward_evaluation_split(const struct reward_evaluation *e);
 /* Row of a baseline, or -1. */
 int64_t reward_evaluation_baseline(const struct reward_evaluation *e, enum baseline_kind kind);
 
-/* The reward that is best beyond chance (reward_eval_best), or -1. Baselines do not compete where
- * they were fitted to what is tested. */
+/* The reward that is best beyond chance (reward_eval_best), or -1. What was fitted to these very
+ * judgements, fits and perhaps baselines, does not compete with what was not. */
 int64_t reward_evaluation_best(const struct reward_evaluation *e);
 
 /* Whether a reward has learned more than length, in one sentence. */

@@ -1,8 +1,11 @@
 /* accord reward eval, as its users meet it. tests/golden/make_reward_eval.py has the figures. */
+#include "base/file.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "base/scoped.h"
 #include "tests/support/near.h"
 #include "tests/support/project_case.h"
+#include "tests/support/xml_check.h"
 
 #include <stdio.h>
 
@@ -168,11 +171,80 @@ static void test_eval__says_what_a_reward_does_not_know(void **state) {
     assert_non_null(strstr(p->r.out, "A fit knows only answers that it was fitted to"));
 }
 
+/* Names that would be markup, in the spec, the prompt's topic, the annotators and the source. */
+static const char hostile_rows[] =
+    "{\"prompt\":\"Q1\",\"responses\":[\"aa\",\"b\"],\"votes\":["
+    "{\"annotator\":\"<img src=x>\",\"choice\":0},{\"annotator\":\"&amp\",\"choice\":1},"
+    "{\"annotator\":\"\\\"q\\u0007\",\"choice\":\"tie\"}]}\n"
+    "{\"prompt\":\"Q2\",\"responses\":[\"aa\",\"bcd\",\"e\"],\"ranking\":[[0],[1],[2]]}\n"
+    "{\"prompt\":\"Q3\",\"responses\":[\"aa\",\"bcd\",\"e\"],\"ranking\":[[0,1],[2]]}\n";
+
+/* What the page holds, owned by the caller (mem_free), if it is sound. */
+static char *make_page(struct project_case *p, const char *spec) {
+    struct error err = ERROR_INIT;
+    size_t bytes = 0;
+    char *page = NULL;
+    const char *path = scratch_path(p->scratch, "page.html");
+    run_program(&p->r, "reward", "eval", p->db, "--split", "all", "--html", path, "--quiet", "--",
+                spec, "length", NULL);
+    program_check_ok(&p->r);
+    assert_ok(file_read_all(path, 1 << 22, &page, &bytes, &err), &err);
+    xml_check(page);
+    assert_null(strstr(page, "<script"));
+    assert_null(strstr(page, "<img"));
+    assert_null(strstr(page, "nan"));
+    assert_null(strstr(page, "inf"));
+    /* nothing is fetched: the only address is the name of XHTML */
+    const char *address = strstr(page, "http");
+    assert_non_null(strstr(address, "http://www.w3.org/1999/xhtml"));
+    assert_null(strstr(address + 4, "http"));
+    assert_ptr_equal(strstr(page, "url("), strstr(page, "url(#hatch)"));
+    return page;
+}
+
+static void test_html__is_well_formed_whatever_the_names(void **state) {
+    struct project_case *p = *state;
+    project_case_import_rows(p, hostile_rows);
+    SCOPED(mem) char *page = make_page(p, "regex:<script>alert(\"&amp;\")</script>");
+    assert_non_null(
+        strstr(page, "regex:&lt;script&gt;alert(&quot;&amp;amp;&quot;)&lt;/script&gt;"));
+    SCOPED(mem) char *flat = make_page(p, "0*length"); /* margins of zero everywhere */
+    assert_non_null(strstr(flat, "no margin: "));
+}
+
+/* One pair, one prompt: no intervals, no baselines unless it is in the training split; choices and
+ * no ties. */
+static void test_html__holds_together_with_next_to_nothing(void **state) {
+    struct project_case *p = *state;
+    project_case_import_rows(
+        p,
+        "{\"prompt\":\"Q1\",\"responses\":[\"aa\",\"b\",\"c\"],\"winner\":0,\"among\":[0,1,2]}\n");
+    SCOPED(mem) char *page = make_page(p, "json");
+    assert_non_null(strstr(page, "The chosen one is top-scored: by chance in 33.3 %."));
+    assert_null(strstr(page, "Several equally good ones are"));
+}
+
+static void test_html__holds_all_rewards_and_figures(void **state) {
+    struct project_case *p = *state;
+    project_case_import(p, GOLDEN("judgements.jsonl"));
+    SCOPED(mem) char *page = make_page(p, second_reward);
+    static const char *const parts[] = {"Table 1.",  "Table 2.",  "Table 3.",    "Table 4.",
+                                        "Figure 1.", "Figure 2.", "Figure 3.",   "Figure 4.",
+                                        "Figure 5.", "all agree", "length only", "bag of words"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        assert_non_null(strstr(page, parts[i]));
+    }
+    run_program(&p->r, "reward", "eval", p->db, "length", "--html", p->db, NULL);
+    program_check_refused(&p->r, 2, "--html");
+}
+
 static void test_eval__refuses_in_one_line(void **state) {
     struct project_case *p = *state;
     project_case_import_rows(p, "{\"prompt\":\"Q\",\"chosen\":\"a\",\"rejected\":\"b\"}\n");
     run_program(&p->r, "reward", "eval", p->db, NULL);
     program_check_refused(&p->r, 2, "spec");
+    run_program(&p->r, "reward", "eval", p->db, "mean(length, json", NULL);
+    program_check_refused(&p->r, 2, "at byte 18: a ')' is missing");
     run_program(&p->r, "reward", "eval", p->db, "lenght", NULL);
     program_check_refused(&p->r, 2, "did you mean 'length'");
     run_program(&p->r, "reward", "eval", p->db, "length", "--split", "some", NULL);
@@ -188,6 +260,9 @@ int main(void) {
         CASE(test_eval__agrees_with_the_definitions),
         CASE(test_eval__is_reproducible_and_paired),
         CASE(test_eval__says_what_a_reward_does_not_know),
+        CASE(test_html__is_well_formed_whatever_the_names),
+        CASE(test_html__holds_together_with_next_to_nothing),
+        CASE(test_html__holds_all_rewards_and_figures),
         CASE(test_eval__refuses_in_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include "reward/leaderboard_svg.h"
 #include "tests/support/alloc_loop.h"
 #include "tests/support/near.h"
+#include "tests/support/xml_check.h"
 
 #include <stdlib.h>
 
@@ -161,25 +162,6 @@ static int64_t count_of(const char *text, const char *part) {
     return count;
 }
 
-/* Every tag is closed, in order: enough of XML to know that it can be opened. */
-static void check_nesting(const char *text) {
-    const char *open[64];
-    int depth = 0;
-    for (const char *at = strchr(text, '<'); at; at = strchr(at + 1, '<')) {
-        const char *end = strchr(at, '>');
-        assert_non_null(end);
-        if (at[1] == '/') {
-            assert_true(depth > 0);
-            size_t length = (size_t)(end - at - 2);
-            assert_memory_equal(open[--depth], at + 2, length);
-        } else if (end[-1] != '/') {
-            assert_true(depth < 64);
-            open[depth++] = at + 1;
-        }
-    }
-    assert_int_equal(depth, 0);
-}
-
 static void test_svg__holds_a_dot_and_a_whisker_an_item(void **state) {
     (void)state;
     static const char *const names[] = {"ann", "<bob> & co", "cy", "dee"};
@@ -203,7 +185,7 @@ static void test_svg__holds_a_dot_and_a_whisker_an_item(void **state) {
     assert_int_equal(count_of(svg, ">\xE2\x88\x92"
                                    "2.000<"),
                      1);
-    check_nesting(svg);
+    xml_check(svg);
 }
 
 static void test_svg__draws_what_it_is_given(void **state) {
@@ -223,7 +205,7 @@ static void test_svg__draws_what_it_is_given(void **state) {
         assert_int_equal(count_of(strbuf_text(&text), "<circle"), rows);
         assert_int_equal(count_of(strbuf_text(&text), "nan"), 0);
         assert_null(strchr(strbuf_text(&text), '\x01'));
-        check_nesting(strbuf_text(&text));
+        xml_check(strbuf_text(&text));
     }
 }
 

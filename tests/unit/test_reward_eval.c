@@ -219,14 +219,16 @@ static void test_eval__best_and_margins(void **state) {
     const struct eval_margins *margins = &eval.rows[0].margins;
     assert_near(margins->high, 6.0, 0.0);
     assert_int_equal(margins->counts[0], 1);
-    assert_int_equal(margins->counts[12], 1); /* 0 */
+    assert_int_equal(margins->zeros, 1);
+    assert_int_equal(margins->counts[12], 0);
     assert_int_equal(margins->counts[16], 2); /* 2 of 6: (1/3 + 1) / 2 of 24 */
     assert_int_equal(eval.rows[0].dot_count, 4);
-    assert_int_equal(reward_eval_best(&eval, 1), -1);
+    const bool both[] = {true, true}, one[] = {true, false};
+    assert_int_equal(reward_eval_best(&eval, one), -1);
     eval.accuracy_gaps[0 * 2 + 1] = (struct pair_score){.value = 0.6, .low = 0.01, .high = 0.9};
-    assert_int_equal(reward_eval_best(&eval, 2), 0);
+    assert_int_equal(reward_eval_best(&eval, both), 0);
     eval.accuracy_gaps[0 * 2 + 1].low = 0.0;
-    assert_int_equal(reward_eval_best(&eval, 2), -1);
+    assert_int_equal(reward_eval_best(&eval, both), -1);
 }
 
 static void test_eval__refuses_to_judge_by_nothing(void **state) {
