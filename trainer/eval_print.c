@@ -90,10 +90,10 @@ static void add_scores(struct strbuf *out, const struct reward_evaluation *e) {
         end_line(out);
     }
     strbuf_add(out, best >= 0
-                        ? "\n  * best: beyond chance more accurate than any other that was not "
+                        ? "\n  * best: beyond chance more accurate than every other that was not "
                           "fitted to these judgements\n"
-                        : "\n  none is marked best: no accuracy is above all others beyond "
-                          "chance\n");
+                        : "\n  none is marked best: none is, beyond chance, more accurate than all "
+                          "others that\n  were not fitted to these judgements\n");
 }
 
 static void add_differences(struct strbuf *out, const struct reward_evaluation *e, bool bold) {

@@ -294,7 +294,9 @@ static void add_against(const struct reward_evaluation *e, int64_t reward, enum 
                         struct strbuf *out) {
     const struct pair_score *d =
         reward_eval_difference(&e->eval, reward, reward_evaluation_baseline(e, kind));
-    if (reward_eval_is_above(d)) {
+    if (d->low == 0.0 && d->high == 0.0) {
+        strbuf_addf(out, "it is right exactly as often as %s", baseline_word(kind));
+    } else if (reward_eval_is_above(d)) {
         strbuf_addf(out, "it beats %s by ", baseline_word(kind));
         add_points(out, d, 1.0);
     } else if (reward_eval_is_below(d)) {
