@@ -245,3 +245,62 @@ enum err_code pair_metrics_scores(const struct pair_metrics *metrics, uint64_t s
     *out_scores = scores_of(metrics, &w);
     return ERR_OK;
 }
+
+/* ---- temperature ---- */
+
+#define HALVINGS  60
+#define DOUBLINGS 200
+
+/* Derivative of the NLL of k margin in k, which rises with k. */
+static double slope_at(const struct pair_metrics *metrics, double k) {
+    double slope = 0.0;
+    for (int64_t p = 0; p < metrics->pair_count; p++) {
+        const struct judged_pair *pair = &metrics->pairs[p];
+        const double first = pair->wins_first + 0.5 * pair->ties;
+        const double second = pair->wins_second + 0.5 * pair->ties;
+        slope += pair->margin * (second * pair_sigmoid(k * pair->margin) -
+                                 first * pair_sigmoid(-k * pair->margin));
+    }
+    return slope;
+}
+
+static double nll_at(const struct pair_metrics *metrics, double k) {
+    double nll = 0.0, weight = 0.0;
+    for (int64_t p = 0; p < metrics->pair_count; p++) {
+        struct judged_pair pair = metrics->pairs[p];
+        pair.margin *= k;
+        const struct judged_terms terms = judged_terms_of(&pair);
+        nll += terms.nll;
+        weight += terms.weight;
+    }
+    return nll / weight;
+}
+
+static double mean_margin(const struct pair_metrics *metrics) {
+    double sum = 0.0;
+    for (int64_t p = 0; p < metrics->pair_count; p++) {
+        sum += fabs(metrics->pairs[p].margin) / (double)metrics->pair_count;
+    }
+    return sum;
+}
+
+double pair_metrics_temperature(const struct pair_metrics *metrics, double *out_nll) {
+    *out_nll = (double)NAN;
+    if (metrics->pair_count == 0 || slope_at(metrics, 0.0) >= 0.0) {
+        return (double)NAN;
+    }
+    double low = 0.0, high = 1.0 / mean_margin(metrics);
+    for (int i = 0; slope_at(metrics, high) <= 0.0; i++) {
+        if (i == DOUBLINGS) {
+            return (double)NAN;
+        }
+        low = high;
+        high *= 2.0;
+    }
+    for (int i = 0; i < HALVINGS && high - low > 1e-12 * high; i++) {
+        const double middle = 0.5 * (low + high);
+        *(slope_at(metrics, middle) < 0.0 ? &low : &high) = middle;
+    }
+    *out_nll = nll_at(metrics, high);
+    return 1.0 / high;
+}

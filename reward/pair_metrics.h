@@ -86,6 +86,11 @@ void pair_metrics_add(struct pair_metrics *metrics, const struct judged_pair *pa
 ERR_NODISCARD enum err_code pair_metrics_scores(const struct pair_metrics *metrics, uint64_t seed,
                                                 struct pair_scores *out_scores, struct error *err);
 
+/* The temperature T > 0 that calibrates the margins best: the one with the least NLL of margin / T,
+ * which `out_nll` gets. NaN, both, if none has: margins that are no better than none, or that are
+ * never wrong. Source: temperature scaling, Guo et al. 2017, arXiv 1706.04599. */
+double pair_metrics_temperature(const struct pair_metrics *metrics, double *out_nll);
+
 static inline void pair_metrics_scoped_end(struct pair_metrics *metrics) {
     pair_metrics_deinit(metrics);
 }

@@ -211,7 +211,9 @@ enum err_code reward_eval_run(const struct reward_eval_input *input, struct rewa
     TRY(sums_init(input, &sums, err));
     TRY(reward_eval_add_up(input, &sums, &eval, err));
     for (int64_t r = 0; r < input->reward_count; r++) {
-        TRY(pair_metrics_scores(&sums.metrics[r], input->seed, &eval.rows[r].scores, err));
+        struct reward_eval_row *row = &eval.rows[r];
+        TRY(pair_metrics_scores(&sums.metrics[r], input->seed, &row->scores, err));
+        row->temperature = pair_metrics_temperature(&sums.metrics[r], &row->calibrated_nll);
     }
     TRY(set_figures(&sums.sums, input->seed, reward_eval_columns(eval.slice_count), &eval, err));
     *out_eval = eval;

@@ -73,6 +73,7 @@ struct eval_margins {
 struct reward_eval_row {
     struct pair_scores scores;
     int64_t pairs_unknown, answers, answers_unknown;
+    double temperature, calibrated_nll; /* pair_metrics_temperature, of these same pairs */
     struct pair_score common_accuracy, common_nll; /* over pairs that all rewards know */
     struct pair_score length_adjusted, length_matched;
     double matched_pairs;

@@ -131,7 +131,7 @@ static void add_scores(struct page *p) {
         "coin has accuracy 50 %, NLL 0.6931, Brier 0.25. Length-adjusted: pairs reweighted so that "
         "the longer side wins half of them.",
         "<th>reward</th><th>accuracy, %</th><th>length-adjusted, %</th><th>NLL, nats</th>"
-        "<th>Brier</th><th>calibration error</th>");
+        "<th>Brier</th><th>calibration error</th><th>temperature</th>");
     for (int64_t r = 0; r < p->e->reward_count; r++) {
         const struct reward_eval_row *row = &p->e->eval.rows[r];
         strbuf_add(p->out, r == best ? "<tr class=\"best\">" : "<tr>");
@@ -141,6 +141,8 @@ static void add_scores(struct page *p) {
         add_cell(p->out, &row->scores.nll, 1.0, 4);
         add_cell(p->out, &row->scores.brier, 1.0, 4);
         add_cell(p->out, &row->scores.ece, 1.0, 3);
+        const struct pair_score temperature = {row->temperature, (double)NAN, (double)NAN};
+        add_cell(p->out, &temperature, 1.0, 3);
         strbuf_add(p->out, "</tr>\n");
     }
     end_table(p);
@@ -427,12 +429,15 @@ static void add_verdicts(struct page *p) {
 }
 
 static void add_notes(struct page *p) {
-    strbuf_add(p->out,
-               "<h2>How to read this</h2>\n<p class=\"note\">Accuracy counts pairs on which more "
-               "people prefer one side; a margin of zero is half right. NLL, Brier score and "
-               "calibration are over judgements, a tie being half of each side, and take "
-               "differences of rewards as nats: a reward of another scale fails them, whatever its "
-               "accuracy. Slices by source, population and annotator are over judgements.</p>\n");
+    strbuf_add(
+        p->out,
+        "<h2>How to read this</h2>\n<p class=\"note\">Accuracy counts pairs on which more "
+        "people prefer one side; a margin of zero is half right. NLL, Brier score and "
+        "calibration are over judgements, a tie being half of each side, and take "
+        "differences of rewards as nats: a reward of another scale fails them, whatever its "
+        "accuracy. The temperature is what margins would have to be divided by; to use it, take it "
+        "from the validation split. Slices by source, population and annotator are over "
+        "judgements.</p>\n");
     for (int64_t n = 0;; n++) {
         SCOPED(strbuf) struct strbuf note = STRBUF_INIT(OUTPUT_BYTES_MAX);
         if (!reward_evaluation_note(p->e, n, &note)) {

@@ -92,6 +92,8 @@ static void put_reward(struct json_writer *w, const struct reward_evaluation *e,
     put_score(w, "nll_nats", &row->scores.nll);
     put_score(w, "brier", &row->scores.brier);
     put_score(w, "ece", &row->scores.ece);
+    json_put_f64_or_null(w, "temperature", row->temperature);
+    json_put_f64_or_null(w, "calibrated_nll_nats", row->calibrated_nll);
     put_score(w, "length_adjusted_accuracy", &row->length_adjusted);
     put_score(w, "length_matched_accuracy", &row->length_matched);
     json_put_f64(w, "length_matched_pairs", row->matched_pairs);

@@ -254,11 +254,18 @@ static void add_bins(struct strbuf *out, const struct reward_evaluation *e, int6
 
 static void add_calibration(struct strbuf *out, const struct reward_evaluation *e, bool bold) {
     text_heading(out, "Calibration", bold);
-    strbuf_addf(out, "  %-*s  %-24s  %s\n", NAME_COLUMNS, "reward", "Brier", "calibration error");
+    strbuf_addf(out, "  %-*s  %-24s  %-24s  %-12s  %s\n", NAME_COLUMNS, "reward", "Brier",
+                "calibration error", "temperature", "NLL at it");
     for (int64_t r = 0; r < e->reward_count; r++) {
         add_name(out, e, r, "");
         add_figure(out, &e->eval.rows[r].scores.brier, &nats);
         add_figure(out, &e->eval.rows[r].scores.ece, &nats);
+        if (isnan(e->eval.rows[r].temperature)) {
+            strbuf_add(out, "  none");
+        } else {
+            strbuf_addf(out, "  %-12.4g  %.4f", e->eval.rows[r].temperature,
+                        e->eval.rows[r].calibrated_nll);
+        }
         end_line(out);
     }
     for (int64_t r = 0; r < e->options.spec_count; r++) {
@@ -309,7 +316,8 @@ static void add_notes(struct strbuf *out, const struct reward_evaluation *e) {
              "Brier 0.25. Accuracy counts pairs on which more people prefer one side. NLL, "
              "Brier and calibration take differences of rewards as nats; a reward of another "
              "scale fails them, whatever its accuracy. Length-adjusted: pairs reweighted so "
-             "that the longer side wins half of them.");
+             "that the longer side wins half of them. Temperature: what margins would be divided "
+             "by to say best how sure people are; take it from --split validation, as in /T*SPEC.");
     for (int64_t n = 0;; n++) {
         SCOPED(strbuf) struct strbuf note = STRBUF_INIT(OUTPUT_BYTES_MAX);
         SCOPED(strbuf) struct strbuf visible = STRBUF_INIT(OUTPUT_BYTES_MAX);

@@ -13,6 +13,7 @@
 #define TOL          1e-12
 
 static const char first_reward[] = "0.01*length";
+static const char third_reward[] = "-0.05*length";
 static const char second_reward[] = "sum(1.5*'regex:ee|ea', -0.004*length)";
 
 static const struct json_node *member(const struct json *doc, const struct json_node *object,
@@ -73,6 +74,19 @@ static void check_slices(const struct json *doc, const struct json_node *reward,
     }
 }
 
+/* A search on the NLL knows its minimum to the root of a rounding. */
+static void check_temperature(const struct json *doc, const struct json_node *reward,
+                              const struct json *expected, const struct json_node *want) {
+    const bool is_null = json_kind_of(member(expected, want, "temperature")) == JSON_KIND_NULL;
+    assert_int_equal(json_kind_of(member(doc, reward, "temperature")) == JSON_KIND_NULL, is_null);
+    if (!is_null) {
+        assert_near(program_number(doc, reward, "temperature"),
+                    program_number(expected, want, "temperature"), 1e-6);
+        assert_near(program_number(doc, reward, "calibrated_nll_nats"),
+                    program_number(expected, want, "calibrated_nll_nats"), TOL);
+    }
+}
+
 static void check_reward(const struct json *doc, const struct json_node *reward,
                          const struct json *expected, const struct json_node *want) {
     static const char *const with_interval[] = {
@@ -102,14 +116,15 @@ static void check_reward(const struct json *doc, const struct json_node *reward,
         assert_near(program_number(doc, reward, plain[i]), program_number(expected, want, plain[i]),
                     TOL);
     }
+    check_temperature(doc, reward, expected, want);
     check_slices(doc, reward, expected, member(expected, want, "slices"));
 }
 
 static void test_eval__agrees_with_the_definitions(void **state) {
     struct project_case *p = *state;
     project_case_import(p, GOLDEN("judgements.jsonl"));
-    run_program(&p->r, "reward", "eval", p->db, first_reward, second_reward, "--split", "all",
-                "--match", "1.25", "--json", "--quiet", NULL);
+    run_program(&p->r, "reward", "eval", p->db, "--split", "all", "--match", "1.25", "--json",
+                "--quiet", "--", first_reward, second_reward, third_reward, NULL);
     program_check_ok(&p->r);
     SCOPED(json) struct json *doc = program_json(&p->r);
     SCOPED(json) struct json *expected = read_expected();

@@ -20,6 +20,7 @@ REWARDS = {
     "0.01*length": lambda t: 0.01 * len(t),
     "sum(1.5*'regex:ee|ea', -0.004*length)":
         lambda t: 1.5 * bool(re.search("ee|ea", t)) - 0.004 * len(t),
+    "-0.05*length": lambda t: -0.05 * len(t),
 }
 
 
@@ -177,6 +178,30 @@ def agreement(votes):
             "all agree" if share == 1 else "three quarters or more" if share >= 0.75 else "fewer")
 
 
+def temperature(rows, pairs, score):
+    """By ternary search on the NLL; None if it is least at the end of no margin."""
+    def softplus(x):
+        return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+    def nll(k):
+        total = weight = 0.0
+        for (r, i, j), (first, second, ties) in pairs.items():
+            answers = rows[r]["responses"]
+            margin = k * (score(answers[i]) - score(answers[j]))
+            total += (first + ties / 2) * softplus(-margin) + (second + ties / 2) * softplus(margin)
+            weight += first + second + ties
+        return total / weight
+
+    low, high = 0.0, 50.0
+    for _ in range(200):
+        third = (high - low) / 3
+        if nll(low + third) < nll(high - third):
+            high -= third
+        else:
+            low += third
+    return (1 / low, nll(low)) if low > 1e-6 else (None, None)
+
+
 def figures(rows, pairs, score):
     whole, longer, shorter, matched, slices = Tally(), Tally(), Tally(), Tally(), {}
     for (r, i, j), votes in pairs.items():
@@ -195,6 +220,8 @@ def figures(rows, pairs, score):
         "nll_nats": whole.nll / whole.weight, "brier": whole.brier / whole.weight,
         "length_adjusted_accuracy": (longer.accuracy() + shorter.accuracy()) / 2,
         "length_matched_accuracy": matched.accuracy(), "length_matched_pairs": matched.decided,
+        "temperature": temperature(rows, pairs, score)[0],
+        "calibrated_nll_nats": temperature(rows, pairs, score)[1],
         "length_pearson": within(rows, list, score),
         "length_spearman": within(rows, ranks_of, score),
         **sets_of(rows, score),

@@ -141,6 +141,39 @@ static void test_pair_metrics__calibrated_margins_have_no_error(void **state) {
     assert_true(ece[1] > 0.08);
 }
 
+/* Margins of 1 and -1 that three of four judgements agree with, a tie being half of each side:
+ * s(k) = 3/4 at k = ln 3, so T = 1 / ln 3, and the NLL is the entropy of 3 to 1. Margins ten times
+ * as large take ten times the temperature. */
+static void test_pair_metrics__temperature(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    for (int scale = 1; scale <= 10; scale += 9) {
+        SCOPED(pair_metrics) struct pair_metrics metrics = PAIR_METRICS_INIT;
+        assert_ok(pair_metrics_init(&metrics, 2, 2, &err), &err);
+        add(&metrics, 0, scale, 3.0, 1.0, 0.0);
+        add(&metrics, 1, -scale, 0.5, 2.5, 1.0);
+        double nll = 0.0;
+        assert_near(pair_metrics_temperature(&metrics, &nll), scale / log(3.0), scale * 1e-11);
+        assert_near(nll, log(4.0) - 0.75 * log(3.0), 1e-12);
+    }
+}
+
+/* Margins that are wrong as often as right, all wrong, never wrong, or absent have none. */
+static void test_pair_metrics__no_temperature(void **state) {
+    (void)state;
+    static const double votes[][2] = {{1.0, 1.0}, {0.0, 3.0}, {2.0, 0.0}};
+    struct error err = ERROR_INIT;
+    for (int i = 0; i < 3; i++) {
+        SCOPED(pair_metrics) struct pair_metrics metrics = PAIR_METRICS_INIT;
+        double nll = 0.0;
+        assert_ok(pair_metrics_init(&metrics, 1, 1, &err), &err);
+        assert_true(isnan(pair_metrics_temperature(&metrics, &nll)));
+        add(&metrics, 0, 1.5, votes[i][0], votes[i][1], 0.0);
+        assert_true(isnan(pair_metrics_temperature(&metrics, &nll)));
+        assert_true(isnan(nll));
+    }
+}
+
 static enum err_code score(void *context, struct error *err) {
     (void)context;
     SCOPED(pair_metrics) struct pair_metrics metrics = PAIR_METRICS_INIT;
@@ -163,6 +196,8 @@ int main(void) {
         cmocka_unit_test(test_pair_metrics__interval_covers),
         cmocka_unit_test(test_pair_metrics__calibration_hand_worked),
         cmocka_unit_test(test_pair_metrics__calibrated_margins_have_no_error),
+        cmocka_unit_test(test_pair_metrics__temperature),
+        cmocka_unit_test(test_pair_metrics__no_temperature),
         cmocka_unit_test(test_pair_metrics__out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
