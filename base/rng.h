@@ -29,17 +29,18 @@ extern "C" {
 
 /* What a stream is for. The position in the list is part of the counter: only append, or every
  * random number of the program changes. */
-#define RNG_PURPOSES(X)                            \
-    X(INIT, "parameter initialisation")            \
-    X(SHUFFLE, "order of training data")           \
-    X(SAMPLE, "sampling of tokens")                \
-    X(DROPOUT, "dropout masks")                    \
-    X(BOOTSTRAP, "resampling for intervals")       \
-    X(COALITION, "choice of coalitions")           \
-    X(WORLD, "synthetic worlds and demonstration") \
-    X(BENCH, "inputs of benchmarks")               \
-    X(TEST, "tests")                               \
-    X(STATS, "samples and simulations of statistics")
+#define RNG_PURPOSES(X)                               \
+    X(INIT, "parameter initialisation")               \
+    X(SHUFFLE, "order of training data")              \
+    X(SAMPLE, "sampling of tokens")                   \
+    X(DROPOUT, "dropout masks")                       \
+    X(BOOTSTRAP, "resampling for intervals")          \
+    X(COALITION, "choice of coalitions")              \
+    X(WORLD, "synthetic worlds and demonstration")    \
+    X(BENCH, "inputs of benchmarks")                  \
+    X(TEST, "tests")                                  \
+    X(STATS, "samples and simulations of statistics") \
+    X(CUT, "examples of prompts with many answers")
 
 enum rng_purpose {
 #define RNG_ENUM(name, text) RNG_##name,

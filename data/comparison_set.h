@@ -89,6 +89,18 @@ ERR_NODISCARD enum err_code comparison_set_load(struct db *db,
  * set themselves, and need not keep that order. */
 ERR_NODISCARD enum err_code comparison_set_sort(struct comparison_set *set, struct error *err);
 
+/* Some of the comparisons in blocks of their own, each of comparisons of one old block; an item is
+ * in each block that has a comparison of it. For parts of a log, and of prompts with many answers.
+ *   block_of_comparison  [C] in [0, block_count), or -1: left out
+ *   out_part             owned, in the order of its blocks; its annotators are those of `set`
+ *   out_sources          [items of the part] which item of `set` each is; owned (mem_free)
+ *   fails                ERR_OOM */
+ERR_NODISCARD enum err_code comparison_set_part(const struct comparison_set *set,
+                                                const int32_t *block_of_comparison,
+                                                int64_t block_count,
+                                                struct comparison_set *out_part,
+                                                int64_t **out_sources, struct error *err);
+
 void comparison_set_deinit(struct comparison_set *set);
 
 /* Whether a comparison is of more than two items; whether every weight is a whole number, as where

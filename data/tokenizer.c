@@ -455,6 +455,10 @@ int32_t tokenizer_pad(const struct tokenizer *tok) {
     return tok->spec.pad;
 }
 
+void tokenizer_set_pad(struct tokenizer *tok, int32_t id) {
+    tok->spec.pad = id;
+}
+
 int32_t tokenizer_unk(const struct tokenizer *tok) {
     return tok->spec.unk;
 }

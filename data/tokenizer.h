@@ -117,6 +117,11 @@ int32_t tokenizer_bos(const struct tokenizer *tok);
 int32_t tokenizer_eos(const struct tokenizer *tok);
 int32_t tokenizer_pad(const struct tokenizer *tok);
 int32_t tokenizer_unk(const struct tokenizer *tok);
+
+/* Makes `id`, a token, the PAD that saved files will state: that of a reward model must end no
+ * text. */
+void tokenizer_set_pad(struct tokenizer *tok, int32_t id);
+
 /* Whether the model was trained with a BOS before every text, an EOS behind it (add_bos_token, or a
  * post-processor). */
 bool tokenizer_adds_bos(const struct tokenizer *tok);
