@@ -40,9 +40,10 @@ int64_t davidson_luce_stage_size(const struct davidson_luce_ranking *ranking, in
 
 /* ---- making ---- */
 
-static enum err_code find_longest(struct davidson_luce *model, bool beside_pairs,
+/* `order_max` ties are in the model though no ranking be so long. */
+static enum err_code find_longest(struct davidson_luce *model, int64_t order_max,
                                   struct error *err) {
-    model->ranking_max = beside_pairs ? 2 : 0;
+    model->ranking_max = order_max;
     for (int64_t c = 0; c < model->set->count; c++) {
         int64_t size = model->set->starts[c + 1] - model->set->starts[c];
         model->ranking_max = size > model->ranking_max ? size : model->ranking_max;
@@ -51,12 +52,13 @@ static enum err_code find_longest(struct davidson_luce *model, bool beside_pairs
     return model->order_index ? ERR_OK : err_oom(err, "tie orders");
 }
 
-static enum err_code find_orders(struct davidson_luce *model, bool beside_pairs,
-                                 struct error *err) {
-    TRY(find_longest(model, beside_pairs, err));
+/* Those of the set, and the `extra` ones, ascending. */
+static enum err_code find_orders(struct davidson_luce *model, const int64_t *extra,
+                                 int64_t extra_count, struct error *err) {
+    TRY(find_longest(model, extra_count > 0 ? extra[extra_count - 1] : 0, err));
     model->order_index[1] = 1;
-    if (beside_pairs) {
-        model->order_index[2] = 1;
+    for (int64_t o = 0; o < extra_count; o++) {
+        model->order_index[extra[o]] = 1;
     }
     for (int64_t c = 0; c < model->set->count; c++) {
         struct davidson_luce_ranking ranking = davidson_luce_ranking_at(model, c);
@@ -142,15 +144,16 @@ static enum err_code make_scratch(struct davidson_luce *model, struct error *err
     return made ? ERR_OK : err_oom(err, "tables of rankings");
 }
 
-static enum err_code make(const struct comparison_set *set, double ridge, bool beside_pairs,
-                          struct davidson_luce **out_model, struct error *err) {
+static enum err_code make(const struct comparison_set *set, double ridge, const int64_t *extra,
+                          int64_t extra_count, struct davidson_luce **out_model,
+                          struct error *err) {
     SCOPED(davidson_luce) struct davidson_luce *model = mem_array_zero(1, sizeof *model);
     if (!model) {
         return err_oom(err, "ranking model");
     }
     model->set = set;
     model->ridge = ridge;
-    TRY(find_orders(model, beside_pairs, err));
+    TRY(find_orders(model, extra, extra_count, err));
     TRY(make_subset_counts(model, err));
     TRY(make_scratch(model, err));
     *out_model = MOVE(model);
@@ -159,12 +162,16 @@ static enum err_code make(const struct comparison_set *set, double ridge, bool b
 
 enum err_code davidson_luce_new(const struct comparison_set *set, double ridge,
                                 struct davidson_luce **out_model, struct error *err) {
-    return make(set, ridge, false, out_model, err);
+    return make(set, ridge, NULL, 0, out_model, err);
 }
 
 enum err_code davidson_luce_new_beside_pairs(const struct comparison_set *set,
+                                             const struct davidson_luce *like,
                                              struct davidson_luce **out_model, struct error *err) {
-    return make(set, 0.0, true, out_model, err);
+    static const int64_t pair = 2;
+    int64_t count = 1;
+    const int64_t *extra = like ? davidson_luce_tie_orders(like, &count) : &pair;
+    return make(set, 0.0, extra, count, out_model, err);
 }
 
 void davidson_luce_free(struct davidson_luce *model) {

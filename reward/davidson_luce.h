@@ -44,8 +44,11 @@ ERR_NODISCARD enum err_code davidson_luce_new(const struct comparison_set *set, 
                                               struct davidson_luce **out_model, struct error *err);
 
 /* The same without a ridge, and with ties of two items in the model whether or not the set holds
- * one: for rankings beside pairs that are judged apart, by Davidson's model with nu = delta_2. */
+ * one: for rankings beside pairs that are judged apart, by Davidson's model with nu = delta_2.
+ *   like  one made so, whose tie orders are in the model too: for rankings kept apart from those
+ *         that it is fitted to; NULL: none */
 ERR_NODISCARD enum err_code davidson_luce_new_beside_pairs(const struct comparison_set *set,
+                                                           const struct davidson_luce *like,
                                                            struct davidson_luce **out_model,
                                                            struct error *err);
 

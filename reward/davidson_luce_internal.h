@@ -13,7 +13,7 @@ struct davidson_luce {
     int64_t orders[DAVIDSON_LUCE_ORDERS_MAX]; /* [T] ascending; the first is 1 */
     int64_t order_count;                      /* T */
     int32_t *order_index;                     /* [k max + 1] place in orders; -1: not observed */
-    int64_t ranking_max;                      /* longest ranking */
+    int64_t ranking_max;                      /* longest ranking, or tie order */
     double *log_subsets;                      /* [T, k max + 1] ln of n choose t */
     /* of the point at which the gradient was last asked, by order within each comparison */
     double *ratios;  /* [M T] see fill_ratios */

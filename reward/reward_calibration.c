@@ -16,11 +16,11 @@
 #define TIE_SHARE_MIN      1e-6  /* of the share of ties that the tie parameter starts from */
 #define LOG_HALF_WIDTH_MAX 100.0 /* of the interval of ln T */
 
-void reward_calibration_add(const struct reward_terms *terms, int64_t block, const double *scores,
-                            struct pair_metrics *metrics) {
+void reward_calibration_add(const struct reward_terms *terms, int64_t block, int64_t cluster,
+                            const double *scores, struct pair_metrics *metrics) {
     for (int64_t p = terms->pair_starts[block]; p < terms->pair_starts[block + 1]; p++) {
         const struct reward_pair *pair = &terms->pairs[p];
-        pair_metrics_add(metrics, &(struct judged_pair){.cluster = block,
+        pair_metrics_add(metrics, &(struct judged_pair){.cluster = cluster,
                                                         .margin = scores[pair->i] - scores[pair->j],
                                                         .wins_first = pair->win,
                                                         .wins_second = pair->loss,

@@ -2,7 +2,7 @@
  * prefer.
  *
  * Use:      for (each block b of held-out terms) {
- *               reward_calibration_add(&terms, b, scores, &metrics);
+ *               reward_calibration_add(&terms, b, b, scores, &metrics);
  *           }
  *           struct reward_calibration calibration;
  *           TRY(reward_calibration_fit(&metrics, TABULAR_BRADLEY_TERRY, seed, &calibration, err));
@@ -53,7 +53,8 @@
       "small")                                                                                    \
     X(CHANCE, "chance",                                                                           \
       "the greater reward was preferred no more often than the smaller, so no temperature makes " \
-      "these margins say anything; the greatest allowed is taken")
+      "these margins say anything; the greatest allowed is taken")                                \
+    X(NONE, "none", "nobody calibrated: scores are as they came, and their scale means nothing")
 
 enum reward_calibration_kind {
 #define REWARD_CALIBRATION_ENUM(name, key, text) REWARD_CALIBRATION_##name,
@@ -74,10 +75,11 @@ struct reward_calibration {
     struct pair_scores before, after; /* of sigma(margin) and sigma(margin / T), as pair_metrics */
 };
 
-/* Adds the pairs of a block of held-out terms, at the margins that its scores [n] give them: with
- * prompts for clusters, and room for pair_starts[B] pairs. Rankings want to be split. */
-void reward_calibration_add(const struct reward_terms *terms, int64_t block, const double *scores,
-                            struct pair_metrics *metrics);
+/* Adds the pairs of a block of held-out terms, at the margins that its scores [n] give them, with
+ * its prompt's number for a cluster; there is room for pair_starts[B] pairs. Rankings want to be
+ * split. */
+void reward_calibration_add(const struct reward_terms *terms, int64_t block, int64_t cluster,
+                            const double *scores, struct pair_metrics *metrics);
 
 /* From the pairs of `metrics`, with prompts for clusters; `seed` is for their intervals.
  *   fails  ERR_DATA without judgements, where every margin is zero or one is not finite, and, for a

@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct json_limits limits = {.bytes_max = 64 * 1024, .depth_max = 4, .values_max = 64};
@@ -35,11 +36,22 @@ struct reward_file reward_file_of(const struct reward_calibration *calibration,
     };
 }
 
+struct reward_file reward_file_uncalibrated(enum tabular_model model, double tie_parameter) {
+    return (struct reward_file){
+        .model = model,
+        .tie_parameter = tie_parameter,
+        .kind = REWARD_CALIBRATION_NONE,
+        .temperature = 1.0,
+        .temperature_low = (double)NAN,
+        .temperature_high = (double)NAN,
+    };
+}
+
 /* ---- reading ---- */
 
 struct document {
     const struct json *doc;
-    const struct json_node *root, *fitted_on;
+    const struct json_node *root, *fitted_on; /* NULL: on nothing */
 };
 
 static enum err_code refuse_strangers(const struct json *doc, const struct json_node *object,
@@ -62,7 +74,7 @@ static enum err_code open_document(const struct json *doc, struct document *out,
                                    struct error *err) {
     static const char *const keys[] = {"version",          "model",       "tie_parameter",
                                        "calibration",      "temperature", "temperature_low",
-                                       "temperature_high", "fitted_on"};
+                                       "temperature_high", "fitted_on",   "template"};
     static const char *const fitted_keys[] = {"pairs",      "prompts",   "judgements",
                                               "nll_before", "nll_after", "data_sha256"};
     struct document d = {.doc = doc};
@@ -75,11 +87,14 @@ static enum err_code open_document(const struct json *doc, struct document *out,
                            REWARD_FILE_VERSION);
     }
     TRY(refuse_strangers(doc, d.root, keys, sizeof keys / sizeof *keys, err));
-    TRY(json_get_object(doc, d.root, "fitted_on", &d.fitted_on, err));
-    TRY(refuse_strangers(doc, d.fitted_on, fitted_keys, sizeof fitted_keys / sizeof *fitted_keys,
-                         err));
     *out = d;
-    return ERR_OK;
+    const struct json_node *fitted_on = json_find(doc, d.root, "fitted_on");
+    if (fitted_on && json_kind_of(fitted_on) == JSON_KIND_NULL) {
+        return ERR_OK;
+    }
+    TRY(json_get_object(doc, d.root, "fitted_on", &out->fitted_on, err));
+    return refuse_strangers(doc, out->fitted_on, fitted_keys,
+                            sizeof fitted_keys / sizeof *fitted_keys, err);
 }
 
 struct range {
@@ -186,8 +201,28 @@ static enum err_code read_temperature(const struct document *d, struct reward_fi
     return ERR_OK;
 }
 
+/* Nothing, and temperature 1, of what nobody calibrated. */
+static enum err_code read_uncalibrated(const struct document *d, const struct reward_file *file,
+                                       struct error *err) {
+    if (d->fitted_on) {
+        return json_refuse(d->doc, d->fitted_on, err, "expected null, since nobody calibrated");
+    }
+    if (file->temperature != 1.0) {
+        return json_refuse(d->doc, json_find(d->doc, d->root, "temperature"), err,
+                           "expected 1, since nobody calibrated");
+    }
+    return ERR_OK;
+}
+
 static enum err_code read_fitted_on(const struct document *d, struct reward_file *out,
                                     struct error *err) {
+    if (out->kind == REWARD_CALIBRATION_NONE) {
+        return read_uncalibrated(d, out, err);
+    }
+    if (!d->fitted_on) {
+        return json_refuse(d->doc, json_find(d->doc, d->root, "fitted_on"), err,
+                           "expected what it was calibrated on");
+    }
     const struct range positive = {1e-300, 1e300}, loss = {0.0, 1e300};
     const char *hex = NULL;
     TRY(read_count(d, "pairs", &out->pairs, err));
@@ -204,6 +239,19 @@ static enum err_code read_fitted_on(const struct document *d, struct reward_file
     return ERR_OK;
 }
 
+static enum err_code read_template(const struct document *d, struct reward_file *out,
+                                   struct error *err) {
+    const struct json_node *node = json_find(d->doc, d->root, "template");
+    const char *name = "";
+    if (node) {
+        TRY(json_get_string(d->doc, d->root, "template", &name, err));
+    }
+    if (snprintf(out->template, sizeof out->template, "%s", name) >= (int)sizeof out->template) {
+        return json_refuse(d->doc, node, err, "'%.40s...' is no template's name", name);
+    }
+    return ERR_OK;
+}
+
 static enum err_code read_document(const struct json *doc, struct reward_file *out_file,
                                    struct error *err) {
     struct document d = {.doc = doc};
@@ -214,6 +262,7 @@ static enum err_code read_document(const struct json *doc, struct reward_file *o
     TRY(read_kind(&d, &file, err));
     TRY(read_temperature(&d, &file, err));
     TRY(read_fitted_on(&d, &file, err));
+    TRY(read_template(&d, &file, err));
     *out_file = file;
     return ERR_OK;
 }
@@ -237,6 +286,10 @@ enum err_code reward_file_read(const char *folder, struct reward_file *out_file,
 /* ---- writing ---- */
 
 static void write_fitted_on(const struct reward_file *file, struct json_writer *w) {
+    if (file->kind == REWARD_CALIBRATION_NONE) {
+        json_put_null(w, "fitted_on");
+        return;
+    }
     char hex[HASH_HEX_BYTES];
     hash_to_hex(&file->data_hash, hex);
     json_put_object_begin(w, "fitted_on");
@@ -261,6 +314,9 @@ enum err_code reward_file_format(const struct reward_file *file, struct strbuf *
     json_put_f64_or_null(&w, "temperature_low", file->temperature_low);
     json_put_f64_or_null(&w, "temperature_high", file->temperature_high);
     write_fitted_on(file, &w);
+    if (file->template[0]) {
+        json_put_string(&w, "template", file->template);
+    }
     json_write_object_end(&w);
     TRY(json_writer_finish(&w, err));
     strbuf_add_char(out, '\n');

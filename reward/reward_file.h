@@ -22,13 +22,17 @@
 #define REWARD_FILE_NAME    "accord_reward.json"
 #define REWARD_FILE_VERSION 1
 
+#define REWARD_FILE_TEMPLATE_BYTES 32
+
 struct reward_file {
+    /* Chat template, by name, that prompts and answers are put into; "": the tokenizer's own. */
+    char template[REWARD_FILE_TEMPLATE_BYTES];
     enum tabular_model model; /* TABULAR_BRADLEY_TERRY, TABULAR_DAVIDSON or TABULAR_RAO_KUPPER */
     double tie_parameter;     /* ln nu, eta; NaN for bradley-terry */
     enum reward_calibration_kind kind;
     double temperature;                       /* > 0 */
     double temperature_low, temperature_high; /* 95 %; NaN where there is no interval */
-    /* what it was calibrated on */
+    /* what it was calibrated on; all zero for REWARD_CALIBRATION_NONE */
     int64_t pairs, prompts;
     double judgements;            /* sum of their weights */
     double nll_before, nll_after; /* nats a judgement */
@@ -38,6 +42,9 @@ struct reward_file {
 /* What a calibration says, for the judgements whose hash is given. */
 struct reward_file reward_file_of(const struct reward_calibration *calibration,
                                   const struct hash_digest *data_hash);
+
+/* Of a model that nobody calibrated: temperature 1. With `tie_parameter` as above. */
+struct reward_file reward_file_uncalibrated(enum tabular_model model, double tie_parameter);
 
 /* Replaces the file in an existing folder, whole or not at all.
  *   fails  ERR_DATA for values that could not be read back; ERR_IO; ERR_OOM */

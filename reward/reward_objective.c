@@ -537,14 +537,32 @@ static enum err_code make_scratch(struct reward_objective *o, int64_t tied_items
     return made ? ERR_OK : err_oom(err, "room to evaluate rankings");
 }
 
-static enum err_code make_ties(struct reward_objective *o, struct error *err) {
-    if (o->options.model == TABULAR_DAVIDSON) {
-        TRY(davidson_luce_new_beside_pairs(&o->terms->rankings, &o->rankings_with_ties, err));
-        (void)davidson_luce_tie_orders(o->rankings_with_ties, &o->tie_count);
-    } else {
-        o->tie_count = o->options.model == TABULAR_RAO_KUPPER ? 1 : 0;
+static enum err_code check_tie_orders(const struct davidson_luce *ours,
+                                      const struct davidson_luce *like, struct error *err) {
+    int64_t ours_count = 0, like_count = 0;
+    const int64_t *orders = davidson_luce_tie_orders(ours, &ours_count);
+    const int64_t *known = davidson_luce_tie_orders(like, &like_count);
+    for (int64_t o = 0; o < ours_count; o++) {
+        if (o == like_count || orders[o] != known[o]) {
+            return err_set(err, ERR_DATA,
+                           "a ranking ties %" PRId64 " items, and none of those to learn from "
+                           "does: how likely that is cannot be known; split rankings into pairs",
+                           orders[o]);
+        }
     }
     return ERR_OK;
+}
+
+static enum err_code make_ties(struct reward_objective *o, struct error *err) {
+    if (o->options.model != TABULAR_DAVIDSON) {
+        o->tie_count = o->options.model == TABULAR_RAO_KUPPER ? 1 : 0;
+        return ERR_OK;
+    }
+    const struct davidson_luce *like =
+        o->options.ties_of ? o->options.ties_of->rankings_with_ties : NULL;
+    TRY(davidson_luce_new_beside_pairs(&o->terms->rankings, like, &o->rankings_with_ties, err));
+    (void)davidson_luce_tie_orders(o->rankings_with_ties, &o->tie_count);
+    return like ? check_tie_orders(o->rankings_with_ties, like, err) : ERR_OK;
 }
 
 enum err_code reward_objective_new(const struct reward_terms *terms,
@@ -562,6 +580,7 @@ enum err_code reward_objective_new(const struct reward_terms *terms,
     int64_t tied_items = longest_tie(o);
     TRY(check_rankings(o, tied_items, err));
     TRY(make_ties(o, err));
+    o->options.ties_of = NULL; /* it may go now */
     TRY(make_scratch(o, tied_items, err));
     *out_objective = MOVE(o);
     return ERR_OK;

@@ -54,17 +54,21 @@
 
 #define REWARD_TIED_ITEMS_MAX 10 /* 2^10 subsets */
 
+struct reward_objective;
+
 struct reward_objective_options {
     enum tabular_model model; /* TABULAR_BRADLEY_TERRY, TABULAR_DAVIDSON or TABULAR_RAO_KUPPER */
     double label_smoothing;   /* in [0, 1/2) */
     double centring;          /* >= 0, nats^-2 */
+    /* Whose tie parameters this one is evaluated at, borrowed for the call: its sizes of ties are
+     * possible here too, and it must know all that the terms hold. NULL: those of the terms. */
+    const struct reward_objective *ties_of;
 };
-
-struct reward_objective;
 
 /*   fails  ERR_CONFIG for options out of range, or that the terms do not go with: ties kept for
  *          bradley-terry, or not kept for a model that estimates them; rankings, reliabilities;
- *          ERR_LIMIT for tied ranks that are too long; ERR_OOM */
+ *          ERR_DATA for rankings with ties of a size that `ties_of` does not know; ERR_LIMIT for
+ *          tied ranks that are too long; ERR_OOM */
 ERR_NODISCARD enum err_code reward_objective_new(const struct reward_terms *terms,
                                                  const struct reward_objective_options *options,
                                                  struct reward_objective **out_objective,

@@ -379,23 +379,49 @@ static void count_questions(struct reward_terms *terms, int64_t block) {
     }
 }
 
-static void weigh_block(struct reward_terms *terms, int64_t block) {
-    struct reward_pair *pairs = &terms->pairs[terms->pair_starts[block]];
-    double *weights = &terms->rankings.weights[terms->ranking_starts[block]];
+/* Whether the block before is of the same prompt. */
+static bool is_prompt_before(const struct comparison_set *set, int64_t block) {
+    const int64_t *prompts = set->block_prompt_ids;
+    return prompts && block > 0 && prompts[block] == prompts[block - 1];
+}
+
+static void weigh_block(const struct comparison_set *set, struct reward_terms *terms,
+                        int64_t block) {
+    const struct reward_pair *pairs = &terms->pairs[terms->pair_starts[block]];
+    const double *weights = &terms->rankings.weights[terms->ranking_starts[block]];
     int64_t pair_count = terms->pair_starts[block + 1] - terms->pair_starts[block];
     int64_t ranking_count = terms->ranking_starts[block + 1] - terms->ranking_starts[block];
     if (terms->options.count == REWARD_COUNT_PAIRS) {
         count_questions(terms, block);
     }
-    double sum = sum_pairs(pairs, pair_count) + sum_weights(weights, ranking_count);
-    if (terms->options.count == REWARD_COUNT_PROMPTS && sum > 0.0) {
-        scale_pairs(pairs, pair_count, 1.0 / sum);
-        scale_weights(weights, ranking_count, 1.0 / sum);
-        sum = 1.0;
+    terms->weights[block] = sum_pairs(pairs, pair_count) + sum_weights(weights, ranking_count);
+    terms->counts.blocks += pair_count + ranking_count > 0 && !is_prompt_before(set, block);
+}
+
+/* Divides by their sum the weights of blocks [begin, end), which are one prompt's. */
+static void count_prompt(struct reward_terms *terms, int64_t begin, int64_t end) {
+    const int64_t pair = terms->pair_starts[begin], ranking = terms->ranking_starts[begin];
+    const double sum = sum_weights(terms->weights + begin, end - begin);
+    if (sum > 0.0) {
+        scale_pairs(terms->pairs + pair, terms->pair_starts[end] - pair, 1.0 / sum);
+        scale_weights(terms->rankings.weights + ranking, terms->ranking_starts[end] - ranking,
+                      1.0 / sum);
     }
-    terms->weights[block] = sum;
-    terms->weight += sum;
-    terms->counts.blocks += pair_count + ranking_count > 0;
+    for (int64_t b = begin; sum > 0.0 && b < end; b++) {
+        terms->weights[b] /= sum;
+    }
+}
+
+/* The blocks of one prompt stand together. */
+static void count_prompts(const struct comparison_set *set, struct reward_terms *terms) {
+    for (int64_t begin = 0; begin < terms->block_count;) {
+        int64_t end = begin + 1;
+        while (end < terms->block_count && is_prompt_before(set, end)) {
+            end++;
+        }
+        count_prompt(terms, begin, end);
+        begin = end;
+    }
 }
 
 /* ---- checks ---- */
@@ -531,7 +557,7 @@ static enum err_code add_block(struct builder *b, int64_t *c, struct error *err)
     }
     merge_pairs(b);
     merge_rankings(b);
-    weigh_block(b->terms, block);
+    weigh_block(set, b->terms, block);
     b->terms->block_count++;
     return ERR_OK;
 }
@@ -552,6 +578,10 @@ enum err_code reward_terms_make(const struct comparison_set *set,
     for (int64_t c = 0; terms.block_count < set->block_count;) {
         TRY(add_block(&b, &c, err));
     }
+    if (options->count == REWARD_COUNT_PROMPTS) {
+        count_prompts(set, &terms);
+    }
+    terms.weight = sum_weights(terms.weights, terms.block_count);
     TRY(check_something(&terms, err));
     *out_terms = terms;
     terms = (struct reward_terms)REWARD_TERMS_INIT;

@@ -36,7 +36,8 @@
 #include <stdint.h>
 
 /* What counts 1: a judgement times its weights; the judgements of one pair together, or of one set
- * of items that were ranked, each with its share of the votes; a prompt. */
+ * of items that were ranked, each with its share of the votes; a prompt, with all blocks of it that
+ * stand together (comparison_set_part makes several). */
 #define REWARD_COUNTS(X)       \
     X(JUDGEMENTS, "judgement") \
     X(PAIRS, "pair")           \

@@ -143,7 +143,7 @@ static void test_beside_pairs__ties_of_two_are_possible(void **state) {
     comparison_sample_init(&set, 3);
     RANKING(&set, 3, {0, 1, 2}, {1, 2, 3});
     SCOPED(davidson_luce) struct davidson_luce *model = NULL;
-    assert_ok(davidson_luce_new_beside_pairs(&set, &model, &err), &err);
+    assert_ok(davidson_luce_new_beside_pairs(&set, NULL, &model, &err), &err);
     int64_t count = 0;
     assert_int_equal(davidson_luce_tie_orders(model, &count)[0], 2);
     assert_int_equal(count, 1);

@@ -94,8 +94,8 @@ static void test_add__takes_the_pairs_of_a_prompt(void **state) {
     comparison_sample_tie(&set, 4, 3);
     assert_ok(reward_terms_make(&set, &options, &terms, &err), &err);
     open_metrics(&metrics, terms.block_count, terms.pair_starts[terms.block_count]);
-    reward_calibration_add(&terms, 0, (const double[]){1.0, -2.0, 4.0}, &metrics);
-    reward_calibration_add(&terms, 1, (const double[]){0.5, 3.0}, &metrics);
+    reward_calibration_add(&terms, 0, 0, (const double[]){1.0, -2.0, 4.0}, &metrics);
+    reward_calibration_add(&terms, 1, 1, (const double[]){0.5, 3.0}, &metrics);
     const struct judged_pair expected[] = {
         {.margin = 3.0, .wins_first = 2.0 / 3.0},
         {.margin = -3.0, .wins_second = 2.0 / 3.0},

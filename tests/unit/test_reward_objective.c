@@ -481,6 +481,33 @@ static void test_new__out_of_memory(void **state) {
     alloc_loop_check(build, &f.terms);
 }
 
+/* ---- rankings kept apart ---- */
+
+/* Learnt: ties of two and of three. Of three items the first of 7 sets of up to three is chosen,
+ * then one of 3: ln 21 where all scores and log delta are 0. By the ties of the ranking's own,
+ * none, there would be 6 sets of up to two: ln 18. A tie of four was never learnt. */
+static void test_ties_of__gives_kept_rankings_the_ties_that_are_learnt(void **state) {
+    (void)state;
+    const double zeros[4] = {0.0};
+    SCOPED(fixture) struct fixture learnt;
+    SCOPED(fixture) struct fixture kept;
+    SCOPED(fixture) struct fixture strange;
+    fixture_open(&learnt, 4);
+    comparison_sample_add(&learnt.set, 4, (int32_t[]){0, 1, 2, 3}, (int32_t[]){1, 1, 1, 2});
+    prepare(&learnt, DAVIDSON);
+    assert_int_equal(reward_objective_tie_count(learnt.objective), 2);
+    struct reward_objective_options like = DAVIDSON;
+    like.ties_of = learnt.objective;
+    rank_three(&kept, (int32_t[]){1, 2, 3});
+    prepare(&kept, like);
+    assert_int_equal(reward_objective_tie_count(kept.objective), 2);
+    assert_near(reward_objective_nll(kept.objective, 0, zeros, zeros), log(21.0), TOL);
+    fixture_open(&strange, 5);
+    comparison_sample_add(&strange.set, 5, (int32_t[]){0, 1, 2, 3, 4}, (int32_t[]){1, 1, 1, 1, 2});
+    assert_refused(&strange, like, ERR_DATA,
+                   "a ranking ties 4 items, and none of those to learn from does");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bradley_terry__is_that_of_trl),
@@ -490,6 +517,7 @@ int main(void) {
         cmocka_unit_test(test_ties__known_probabilities),
         cmocka_unit_test(test_start__gives_the_share_of_ties),
         cmocka_unit_test(test_tie_of__has_no_bounds_and_comes_back),
+        cmocka_unit_test(test_ties_of__gives_kept_rankings_the_ties_that_are_learnt),
         cmocka_unit_test(test_smoothing__hand_worked),
         cmocka_unit_test(test_smoothing__has_its_minimum_at_finite_difference),
         cmocka_unit_test(test_reliability__is_a_mixture),

@@ -109,6 +109,31 @@ static void test_terms__count_pairs_or_prompts_once(void **state) {
     assert_string_equal(reward_count_name(REWARD_COUNT_PROMPTS), "prompt");
 }
 
+/* Two blocks of prompt 7, of six judgements and of one, as a cut leaves them: in all they count
+ * one, the judgement of the second 1/7 of it. Of another prompt it would count 1. */
+static void test_terms__blocks_of_one_prompt_count_once(void **state) {
+    (void)state;
+    SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
+    SCOPED(reward_terms) struct reward_terms one = REWARD_TERMS_INIT;
+    SCOPED(reward_terms) struct reward_terms two = REWARD_TERMS_INIT;
+    struct reward_terms_options options = defaults;
+    options.count = REWARD_COUNT_PROMPTS;
+    two_prompts(&set);
+    set.block_prompt_ids = mem_array(2, sizeof *set.block_prompt_ids);
+    assert_non_null(set.block_prompt_ids);
+    set.block_prompt_ids[0] = set.block_prompt_ids[1] = 7;
+    make(&set, &options, &one);
+    assert_pair(&one, 2, PAIR(0, 1, 0.0, 1.0 / 7.0, 0.0));
+    assert_near(one.weights[0], 6.0 / 7.0, TOL);
+    assert_near(one.weight, 1.0, TOL);
+    assert_int_equal(one.counts.blocks, 1);
+    set.block_prompt_ids[1] = 8;
+    make(&set, &options, &two);
+    assert_pair(&two, 2, PAIR(0, 1, 0.0, 1.0, 0.0));
+    assert_near(two.weight, 2.0, TOL);
+    assert_int_equal(two.counts.blocks, 2);
+}
+
 /* 0 > 1 with margins 1 (weight 3) and 0.2 (weight 1): mean 0.8; 1 > 0 with none known. In nats half
  * of that. */
 static void test_terms__margins_are_means_of_each_side(void **state) {
@@ -359,6 +384,7 @@ int main(void) {
         cmocka_unit_test(test_terms__merge_all_judgements_of_a_pair),
         cmocka_unit_test(test_terms__ties_as_halves_or_dropped),
         cmocka_unit_test(test_terms__count_pairs_or_prompts_once),
+        cmocka_unit_test(test_terms__blocks_of_one_prompt_count_once),
         cmocka_unit_test(test_terms__margins_are_means_of_each_side),
         cmocka_unit_test(test_terms__annotators_weigh_and_err),
         cmocka_unit_test(test_terms__merge_equal_rankings),
