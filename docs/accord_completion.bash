@@ -55,7 +55,7 @@ _accord_command() {
         ;;
     'accord reward fit')
         subcommands=''
-        options='--kind --model --estimator --ridge --ties --position-effect --reliability-good --reliability-bad --items --from --aspect --population --by-population --topic --split --name --replace --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        options='--kind --trunk --tokenizer --output --epochs --resume --dry-run --model --estimator --ridge --ties --position-effect --reliability-good --reliability-bad --items --from --aspect --population --by-population --topic --split --name --replace --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='file'
         ;;
     'accord reward rank')
@@ -90,7 +90,7 @@ _accord_command() {
         ;;
     'accord reward eval')
         subcommands=''
-        options='--split --html --match --aspect --population --topic --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        options='--split --folds --fold --group --html --match --aspect --population --topic --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='file'
         ;;
     'accord model')
@@ -357,7 +357,11 @@ _accord_value() {
         ;;
     'accord reward fit')
         case $2 in
-        --kind) value='tabular ' ;;
+        --kind) value='tabular lm ' ;;
+        --trunk) value='file' ;;
+        --tokenizer) value='file' ;;
+        -o | --output) value='folder' ;;
+        --epochs) value='' ;;
         -m | --model) value='bradley-terry davidson rao-kupper plackett-luce crowd-bt ' ;;
         --estimator) value='ml map firth ' ;;
         --ridge) value='' ;;
@@ -467,6 +471,9 @@ _accord_value() {
     'accord reward eval')
         case $2 in
         --split) value='train validation test all ' ;;
+        --folds) value='' ;;
+        --fold) value='' ;;
+        --group) value='' ;;
         --html) value='file' ;;
         --match) value='' ;;
         --aspect) value='' ;;

@@ -21,6 +21,7 @@
 #define POLICY_LORA_ADAPTER_H
 
 #include "base/error.h"
+#include "base/strbuf.h"
 #include "policy/lora_config.h"
 #include "policy/model_config.h"
 #include "policy/model_layout.h"
@@ -66,6 +67,12 @@ ERR_NODISCARD enum err_code lora_adapter_read_weight(const struct lora_adapter *
 
 /* Whether `folder` holds an adapter (adapter_config.json). */
 bool lora_adapter_is_in(const char *folder);
+
+/* Appends what the adapter's files say it was trained on: a path, or a name that only the Hugging
+ * Face hub knows.
+ *   fails    ERR_DATA where they do not say; ERR_IO; ERR_OOM */
+ERR_NODISCARD enum err_code lora_adapter_base(const char *folder, struct strbuf *out,
+                                              struct error *err);
 
 /* The adapter of a model of this config.
  *   fails    ERR_IO; ERR_DATA naming file and key, a tensor that fits no weight of the model, or an

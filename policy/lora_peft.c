@@ -23,6 +23,17 @@ bool lora_adapter_is_in(const char *folder) {
            file_exists(strbuf_text(&path));
 }
 
+enum err_code lora_adapter_base(const char *folder, struct strbuf *out, struct error *err) {
+    SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
+    SCOPED(json) struct json *doc = NULL;
+    const char *base = NULL;
+    TRY(folder_path(folder, LORA_CONFIG_NAME, &path, err));
+    TRY(json_parse_file(strbuf_text(&path), NULL, &doc, err));
+    TRY(json_get_string(doc, json_root(doc), "base_model_name_or_path", &base, err));
+    strbuf_add(out, base);
+    return strbuf_check(out, "the model that an adapter was trained on", err);
+}
+
 /* --- modules ---------------------------------------------------------------------------------- */
 
 void lora_module_name(const struct model_config *config, enum model_role role, int64_t layer,

@@ -1,7 +1,7 @@
 /* model_scorer.h - the scores of many texts, as tokens, by a model of scores.
  *
  * Use:      SCOPED(model_scorer) struct model_scorer scorer = {.model = model, .tokens_max = 8192};
- *           const struct token_sequence texts[] = {{ids, count}, ...};
+ *           const struct token_sequence texts[] = {{.ids = ids, .count = count}, ...};
  *           TRY(model_scorer_score(&scorer, texts, texts_count, scores, err));
  * Does:     forward passes without gradients over texts laid end to end, longest first, so that a
  *           lack of memory shows at once. What a text scores does not depend on the others beyond
@@ -14,12 +14,8 @@
 #ifndef POLICY_MODEL_SCORER_H
 #define POLICY_MODEL_SCORER_H
 
+#include "data/token_set.h"
 #include "policy/model.h"
-
-struct token_sequence {
-    const int32_t *ids; /* [count], borrowed */
-    int64_t count;
-};
 
 struct model_scorer {
     struct model *model;

@@ -12,19 +12,31 @@
 
 #define COMMAND_WORD "command:"
 #define FIT_WORD     "fit:"
+#define LM_WORD      "lm:"
 
 static bool is_fit(const char *spec) {
     return strcmp(spec, "fit") == 0 || strncmp(spec, FIT_WORD, strlen(FIT_WORD)) == 0;
 }
 
-static enum err_code open_leaf(const char *spec, struct db *db, struct reward **out_reward,
-                               struct error *err) {
+static enum err_code open_lm(const struct reward_sources *sources, const char *folder,
+                             struct reward **out_reward, struct error *err) {
+    if (!sources->open_lm) {
+        return err_set(err, ERR_UNAVAILABLE, "no language model can give rewards here");
+    }
+    return sources->open_lm(sources->context, folder, out_reward, err);
+}
+
+static enum err_code open_leaf(const char *spec, const struct reward_sources *sources,
+                               struct reward **out_reward, struct error *err) {
     if (strncmp(spec, COMMAND_WORD, strlen(COMMAND_WORD)) == 0) {
         return reward_command_open(spec + strlen(COMMAND_WORD), NULL, out_reward, err);
     }
     if (is_fit(spec)) {
         const char *name = strchr(spec, ':');
-        return reward_tabular_open(db, name ? name + 1 : NULL, out_reward, err);
+        return reward_tabular_open(sources->db, name ? name + 1 : NULL, out_reward, err);
+    }
+    if (strncmp(spec, LM_WORD, strlen(LM_WORD)) == 0) {
+        return open_lm(sources, spec + strlen(LM_WORD), out_reward, err);
     }
     return reward_rule_open(spec, out_reward, err);
 }
@@ -40,15 +52,15 @@ static void leaves_scoped_end(struct leaves *leaves) {
     }
 }
 
-enum err_code reward_spec_open(const char *spec, struct db *db, struct reward **out_reward,
-                               struct error *err) {
+enum err_code reward_spec_open(const char *spec, const struct reward_sources *sources,
+                               struct reward **out_reward, struct error *err) {
     SCOPED(reward_formula) struct reward_formula formula = REWARD_FORMULA_INIT;
     SCOPED(leaves) struct leaves leaves = {.count = 0};
     TRY(reward_formula_parse(spec, &formula, err));
     for (int64_t n = 0; n < formula.node_count; n++) {
         const struct reward_formula_node *node = &formula.nodes[n];
         if (node->kind == REWARD_FORMULA_LEAF) {
-            TRY(open_leaf(node->spec, db, &leaves.list[leaves.count], err));
+            TRY(open_leaf(node->spec, sources, &leaves.list[leaves.count], err));
             leaves.count++;
         }
     }

@@ -23,16 +23,23 @@ static enum err_code write_help(const struct config_table *table, struct strbuf 
     return config_help(table, COMMAND_HELP_WIDTH, out, err);
 }
 
+/* Those of a command and of its subcommands. */
+static enum err_code write_tables_below(const struct command *command, table_writer write,
+                                        struct strbuf *out, struct error *err) {
+    if (command->config) {
+        strbuf_add_char(out, '\n');
+        TRY(write(command->config, out, err));
+    }
+    for (const struct command *const *c = command->subcommands; c && *c; c++) {
+        TRY(write_tables_below(*c, write, out, err));
+    }
+    return ERR_OK;
+}
+
 /* The keys of every command, and then those that single commands add. */
 static enum err_code write_tables(table_writer write, struct strbuf *out, struct error *err) {
     TRY(write(&plain_config_table, out, err));
-    for (const struct command *const *c = cmd_root.subcommands; *c; c++) {
-        if ((*c)->config) {
-            strbuf_add_char(out, '\n');
-            TRY(write((*c)->config, out, err));
-        }
-    }
-    return ERR_OK;
+    return write_tables_below(&cmd_root, write, out, err);
 }
 
 static enum err_code config_run(struct run *run, const struct command_args *args,

@@ -27,7 +27,8 @@ REWARD_COMMANDS(REWARD_COMMAND_DECLARE)
     "answer has more or less than N), regex:PATTERN and not-regex:PATTERN (1 or 0), json (1 "      \
     "where the whole answer is JSON); command:LINE, a program that reads a JSON object with "      \
     "messages, prompt and completion a line and answers each with a number, or {\"reward\": "      \
-    "number}, a line; fit or fit:NAME, a fit of reward fit.\n\n"                                   \
+    "number}, a line; fit or fit:NAME, a tabular fit of reward fit; lm:FOLDER, a language model "  \
+    "with a score, or its adapter, divided by the temperature stored with it.\n\n"                 \
     "Any of them may have a factor before it: 2*json, -0.5*fit:a, or /1.7*fit:a, which divides "   \
     "by 1.7, the temperature that calibrates it. And any of them may be combined: sum(SPEC, "      \
     "...), mean(...), median(...), worst(...) (the least), lcb:K(...) (mean minus K standard "     \

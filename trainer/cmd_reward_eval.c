@@ -1,5 +1,6 @@
 /* cmd_reward_eval.c - accord reward eval: how well rewards say what people prefer. */
 #include "base/file_atomic.h"
+#include "base/number.h"
 #include "base/scoped.h"
 #include "trainer/cmd_reward.h"
 #include "trainer/eval_html.h"
@@ -7,9 +8,39 @@
 #include "trainer/output_path.h"
 #include "trainer/reward_evaluation.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define ALL_SPLITS "all"
+
+/* --fold N, once for each that is tested. */
+static enum err_code read_folds(const struct command_args *args,
+                                struct reward_evaluation_options *out, struct error *err) {
+    const char *fold_text = NULL;
+    out->fold_count = command_args_has(args, "folds") ? command_args_integer(args, "folds") : 0;
+    out->group = command_args_text(args, "group");
+    for (int64_t i = 0; (fold_text = command_args_repeated(args, "fold", i)); i++) {
+        int64_t fold = -1;
+        if (!number_parse_i64(fold_text, &fold) || fold < 0 || fold >= out->fold_count) {
+            return err_set(err, ERR_USAGE, "--fold %s: --folds makes 0 to %" PRId64, fold_text,
+                           out->fold_count - 1);
+        }
+        out->is_test_fold[fold] = true;
+    }
+    const bool has_fold = command_args_repeated(args, "fold", 0) != NULL;
+    if (has_fold != (out->fold_count > 0)) {
+        return err_set(err, ERR_USAGE,
+                       has_fold ? "--fold says which of --folds K to judge by"
+                                : "judge by which folds? give --fold");
+    }
+    if (out->group && !has_fold) {
+        return err_set(err, ERR_USAGE, "--group says what stays together in a fold: give --folds");
+    }
+    if (has_fold && command_args_has(args, "split")) {
+        return err_set(err, ERR_USAGE, "--split or --folds: choose");
+    }
+    return ERR_OK;
+}
 
 static enum err_code read_options(const struct command_args *args,
                                   struct reward_evaluation_options *out, struct error *err) {
@@ -30,7 +61,7 @@ static enum err_code read_options(const struct command_args *args,
     if (out->spec_count > REWARD_EVALUATION_SPECS_MAX) {
         return err_set(err, ERR_USAGE, "%d rewards at most", REWARD_EVALUATION_SPECS_MAX);
     }
-    return ERR_OK;
+    return read_folds(args, out, err);
 }
 
 static enum err_code write_page(const struct reward_evaluation *e, const char *path,
@@ -75,6 +106,22 @@ static const struct command_option options[] = {
      .default_text = "test",
      .choices = splits,
      .help = "judge by the prompts of this split"},
+    {.name = "folds",
+     .kind = OPTION_INTEGER,
+     .metavar = "K",
+     .min = 2,
+     .max = REWARD_EVALUATION_FOLDS_MAX,
+     .help = "deal whole groups of prompts, sorted by name, into K folds, instead of splits"},
+    {.name = "fold",
+     .repeatable = true,
+     .kind = OPTION_TEXT,
+     .metavar = "N",
+     .help = "judge by this fold; the baselines are fitted to the others"},
+    {.name = "group",
+     .kind = OPTION_TEXT,
+     .metavar = "PATTERN",
+     .help = "regular expression whose first match in a prompt names its group; without one, the "
+             "prompt's topic, or the prompt"},
     {.name = "html",
      .kind = OPTION_FILE,
      .metavar = "FILE",

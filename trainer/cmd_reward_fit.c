@@ -6,6 +6,8 @@
 #include "data/project.h"
 #include "reward/tabular_store.h"
 #include "trainer/cmd_reward.h"
+#include "trainer/lm_module.h"
+#include "trainer/reward_fit_config.h"
 #include "trainer/reward_report.h"
 
 #include <inttypes.h>
@@ -366,7 +368,8 @@ static enum err_code store_all(struct run *run, const char *path, const struct r
     return db_tx_commit(&tx, err);
 }
 
-static enum err_code fit_run(struct run *run, const struct command_args *args, struct error *err) {
+static enum err_code fit_tabular(struct run *run, const struct command_args *args,
+                                 struct error *err) {
     const char *path = args->positionals[0];
     struct request request;
     TRY(read_request(run, args, &request, err));
@@ -389,10 +392,50 @@ static enum err_code fit_run(struct run *run, const struct command_args *args, s
     return reward_report_print(run, &report, err);
 }
 
+/* ---- which kind ---- */
+
+static const char *const only_lm[] = {"trunk",  "tokenizer", "output",
+                                      "epochs", "resume",    "dry-run"};
+static const char *const only_tabular[] = {
+    "model", "estimator",      "ridge", "ties", "position-effect", "reliability-good", "items",
+    "from",  "by-population",  "split", "name", "replace",         "aspect",           "population",
+    "topic", "reliability-bad"};
+
+/* Refuses an option that was given and that the kind does not know. */
+static enum err_code refuse_any(const struct command_args *args, const char *const *names,
+                                size_t count, const char *remedy, struct error *err) {
+    for (size_t i = 0; i < count; i++) {
+        if (command_args_has(args, names[i])) {
+            return err_set(err, ERR_USAGE, "--%s is not for this kind of reward: %s", names[i],
+                           remedy);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code fit_run(struct run *run, const struct command_args *args, struct error *err) {
+    const struct reward_fit_config *config = run->config;
+    const bool has_trunk = config->train.model[0];
+    const char *kind = command_args_text(args, "kind");
+    if (kind ? strcmp(kind, "lm") != 0 : !has_trunk) {
+        TRY(refuse_any(args, only_lm, sizeof only_lm / sizeof *only_lm, "give --kind lm", err));
+        return fit_tabular(run, args, err);
+    }
+    TRY(refuse_any(args, only_tabular, sizeof only_tabular / sizeof *only_tabular,
+                   "a language model is fitted by the keys below 'reward fit' in 'accord config'",
+                   err));
+    if (!has_trunk) {
+        return err_set(err, ERR_USAGE, "start from what? give --trunk FOLDER, FILE or preset:NAME");
+    }
+    command_function fit_lm = NULL;
+    TRY(lm_module_find("reward fit", &fit_lm, err));
+    return fit_lm(run, args, err);
+}
+
 /* ---- the table ---- */
 
 #define NAME_OF(name, text) text,
-static const char *const kinds[] = {"tabular", NULL};
+static const char *const kinds[] = {"tabular", "lm", NULL};
 static const char *const models[] = {TABULAR_MODELS(NAME_OF) NULL};
 static const char *const estimators[] = {TABULAR_ESTIMATORS(NAME_OF) NULL};
 static const char *const tie_ways[] = {TABULAR_TIES(NAME_OF) NULL};
@@ -405,8 +448,36 @@ static const struct command_option options[] = {
     {.name = "kind",
      .kind = OPTION_CHOICE,
      .choices = kinds,
-     .default_text = "tabular",
-     .help = "what gives rewards: tabular, one number an item"},
+     .help =
+         "what gives rewards: tabular, one number an item, or lm, a language model with a score; "
+         "lm where there is a --trunk, or the configuration names a model"},
+    {.name = "trunk",
+     .kind = OPTION_FILE,
+     .metavar = "PATH",
+     .config_key = "model",
+     .help = "lm: Hugging Face folder, GGUF file or preset:NAME to start from"},
+    {.name = "tokenizer",
+     .kind = OPTION_FILE,
+     .metavar = "PATH",
+     .config_key = "tokenizer",
+     .help = "lm: folder or file of a tokenizer, for a model from nothing"},
+    {.name = "output",
+     .short_name = 'o',
+     .kind = OPTION_FOLDER,
+     .metavar = "FOLDER",
+     .config_key = "output",
+     .help = "lm: run folder to write; the model is saved in its final/"},
+    {.name = "epochs",
+     .kind = OPTION_TEXT,
+     .metavar = "N",
+     .config_key = "epochs",
+     .help = "lm: times that each comparison is seen"},
+    {.name = "resume",
+     .kind = OPTION_FLAG,
+     .help = "lm: go on where a stopped or killed run left off, bit for bit"},
+    {.name = "dry-run",
+     .kind = OPTION_FLAG,
+     .help = "lm: measure a little, and print the plan: time, memory, tokens"},
     {.name = "model",
      .short_name = 'm',
      .kind = OPTION_CHOICE,
@@ -492,6 +563,8 @@ static const struct command_example examples[] = {
     {"accord reward fit football.db --position-effect", "with an advantage of the home side"},
     {"accord reward fit arena.db --items origins", "a leaderboard of models"},
     {"accord reward fit crowd.db -m crowd-bt", "and how reliable each annotator is"},
+    {"accord reward fit hh.db --trunk models/smollm2 -o runs/reward",
+     "a reward model that judges any text, calibrated"},
     {NULL, NULL},
 };
 
@@ -505,10 +578,17 @@ const struct command cmd_reward_fit = {
         "Where maximum likelihood has no answer, because some items never lost or were never "
         "compared with the rest, the command says which and stops; --estimator map always has "
         "one. With --by-population it stops only where no population has a fit; what was stored "
-        "for one that has none now stays as it was.",
+        "for one that has none now stays as it was.\n\n"
+        "With --trunk a language model gets a score at the end of its answer, fitted by "
+        "Bradley-Terry or a model with ties, rankings by Plackett-Luce, to all judgements of the "
+        "training prompts; several of one pair are one term. The weights of the evaluation with "
+        "the least NLL are kept, and their temperature is fitted to the judgements kept for "
+        "evaluation and stored with the model, which transformers loads. The run folder is that "
+        "of 'accord sft'; the project file stays as it was.",
+    .config = &reward_fit_config_table,
     .options = options,
     .positionals = positionals,
     .examples = examples,
     .function = fit_run,
-    .interrupt_notice = "stopping, and storing nothing; again to stop at once\n",
+    .interrupt_notice = "stopping; the project file stays as it was; again to stop at once\n",
 };

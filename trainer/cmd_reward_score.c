@@ -10,6 +10,7 @@
 #include "reward/reward_spec.h"
 #include "trainer/cmd_reward.h"
 #include "trainer/output_path.h"
+#include "trainer/reward_sources.h"
 #include "trainer/run.h"
 
 #include <inttypes.h>
@@ -224,13 +225,14 @@ static enum err_code report(struct scoring *s, struct error *err) {
 
 static enum err_code open_rewards(struct scoring *s, const struct command_args *args, struct db *db,
                                   struct error *err) {
+    const struct reward_sources sources = reward_sources_of(s->run, db);
     const char *spec = NULL;
     for (int64_t r = 0; (spec = command_args_repeated(args, "reward", r)); r++) {
         if (r == REWARDS_MAX) {
             return err_set(err, ERR_USAGE, "--reward: more than %d", REWARDS_MAX);
         }
         s->specs[r] = spec;
-        TRY(reward_spec_open(spec, db, &s->rewards[r], err));
+        TRY(reward_spec_open(spec, &sources, &s->rewards[r], err));
         s->reward_count = r + 1;
     }
     if (s->reward_count == 0) {

@@ -9,11 +9,10 @@
  *           TRY(generator_next(generator, &answer, &has_answer, err));    // as they finish
  * Stops:    at the ids that end a turn or a text by the model's files, and at stop texts, which are
  *           looked for in the decoded text and are not part of the answer.
- * Texts:    hold nothing for an id that the tokenizer lacks (a model may have more rows than tokens).
- * Streams:  on_text is given whole characters as they come, held back as long as they may be the
- *           beginning of a stop text.
- * Owns:     all it opens; an answer is borrowed until the next call.
- * Threads:  one; a step runs a team inside.
+ * Texts:    hold nothing for an id that the tokenizer lacks (a model may have more rows than
+ * tokens). Streams:  on_text is given whole characters as they come, held back as long as they may
+ * be the beginning of a stop text. Owns:     all it opens; an answer is borrowed until the next
+ * call. Threads:  one; a step runs a team inside.
  */
 #ifndef TRAINER_GENERATOR_H
 #define TRAINER_GENERATOR_H

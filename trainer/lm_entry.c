@@ -3,6 +3,7 @@
 
 #include "trainer/build_id.h"
 #include "trainer/lm_functions.h"
+#include "trainer/reward_lm.h"
 #include "trainer/run.h"
 
 static const struct lm_function functions[] = {
@@ -17,6 +18,7 @@ const struct lm_entry *accord_lm_entry(void) {
         .build = BUILD_ID,
         .run_bytes = sizeof(struct run),
         .functions = functions,
+        .open_reward = reward_lm_open,
     };
     return &entry;
 }

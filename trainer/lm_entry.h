@@ -11,6 +11,7 @@
 #ifndef TRAINER_LM_ENTRY_H
 #define TRAINER_LM_ENTRY_H
 
+#include "reward/reward.h"
 #include "trainer/command.h"
 
 #include <stddef.h>
@@ -24,6 +25,9 @@ struct lm_entry {
     const char *build;                   /* BUILD_ID as this half was compiled with */
     size_t run_bytes;                    /* sizeof(struct run) */
     const struct lm_function *functions; /* ends with an entry without a name */
+    /* As reward_lm_open (trainer/reward_lm.h). */
+    enum err_code (*open_reward)(struct run *run, const char *folder, struct reward **out_reward,
+                                 struct error *err);
 };
 
 #define LM_ENTRY_SYMBOL "accord_lm_entry"

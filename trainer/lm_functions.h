@@ -16,6 +16,7 @@
     X("bench one-op", bench_one_op_run) \
     X("demo", demo_run)                 \
     X("doctor", lm_doctor_run)          \
+    X("reward fit", reward_fit_lm_run)  \
     X("sft", sft_run)
 
 #define LM_FUNCTION_DECLARE(name, function) \

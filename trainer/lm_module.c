@@ -182,6 +182,14 @@ enum err_code lm_module_find(const char *name, command_function *out_function, s
     return err_set(err, ERR_INTERNAL, "the tensor half has no function '%s'", name);
 }
 
+enum err_code lm_module_open_reward(void *run, const char *folder, struct reward **out_reward,
+                                    struct error *err) {
+    const struct lm_entry *entry = NULL;
+    TRY(load_torch(err));
+    TRY(load_entry(&entry, err));
+    return entry->open_reward(run, folder, out_reward, err);
+}
+
 enum err_code lm_module_torch_folder(char out_path[PATH_MAX], struct error *err) {
     const char *chosen = getenv("ACCORD_TORCH_DIR");
     char cached[PATH_MAX];

@@ -17,6 +17,7 @@
 #define TRAINER_LM_MODULE_H
 
 #include "base/error.h"
+#include "reward/reward.h"
 #include "trainer/command.h"
 
 #include <limits.h>
@@ -26,6 +27,12 @@
  *          another version, module missing or from another build */
 ERR_NODISCARD enum err_code lm_module_find(const char *name, command_function *out_function,
                                            struct error *err);
+
+/* The reward that the model of scores in a folder gives (trainer/reward_lm.h), for `sources` of
+ * reward/reward_spec.h; `run` is a struct run and outlives it.
+ *   fails  as lm_module_find and reward_lm_open */
+ERR_NODISCARD enum err_code lm_module_open_reward(void *run, const char *folder,
+                                                  struct reward **out_reward, struct error *err);
 
 /* The torch package folder that would be used: $ACCORD_TORCH_DIR if set, else the folder of the
  * build, else the user's cache, where scripts/setup.sh puts it. Says nothing about the contents.

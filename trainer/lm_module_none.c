@@ -11,6 +11,13 @@ enum err_code lm_module_find(const char *name, command_function *out_function, s
     return err_wrap(err, fail_without_torch(err), "%s", name);
 }
 
+enum err_code lm_module_open_reward(void *run, const char *folder, struct reward **out_reward,
+                                    struct error *err) {
+    (void)run;
+    (void)out_reward;
+    return err_wrap(err, fail_without_torch(err), "%s", folder);
+}
+
 /* NOLINTNEXTLINE(readability-non-const-parameter): the signature of lm_module.h */
 enum err_code lm_module_torch_folder(char out_path[PATH_MAX], struct error *err) {
     (void)out_path;

@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "base/strbuf.h"
 #include "data/epoch_order.h"
 #include "policy/packed_batch.h"
 #include "trainer/lm_functions.h"
@@ -15,6 +16,7 @@
 #include "trainer/train_loop.h"
 #include "trainer/train_model.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -65,6 +67,19 @@ static int64_t gather(struct sft *sft, int64_t step) {
         targets += sft->sequences[i].targets;
     }
     return targets;
+}
+
+static int64_t step_tokens(void *context, int64_t step) {
+    struct sft *sft = context;
+    int64_t tokens = 0;
+    int64_t most = 0;
+    (void)gather(sft, step);
+    for (int64_t i = 0; i < sft->examples_per_step; i++) {
+        const int64_t count = sft->sequences[i].count;
+        tokens = tokens + count > sft->micro_batch_tokens ? count : tokens + count;
+        most = tokens > most ? tokens : most;
+    }
+    return most;
 }
 
 static enum err_code gradients(void *context, int64_t step, struct train_row *out_row,
@@ -126,6 +141,7 @@ static void sft_scoped_end(struct sft *sft) {
 
 enum err_code sft_run(struct run *run, const struct command_args *args, struct error *err) {
     const struct sft_config *config = run->config;
+    const struct train_head head = {.kind = MODEL_HEAD_LM};
     struct train_base base;
     struct tt_device device;
     TRY(train_check_request(&config->train, args, err));
@@ -135,18 +151,28 @@ enum err_code sft_run(struct run *run, const struct command_args *args, struct e
     SCOPED(model) struct model *model = NULL;
     SCOPED(sft) struct sft sft = {.batch = PACKED_BATCH_INIT, .order = EPOCH_ORDER_INIT};
     TRY(train_model_open_tokenizer(&config->train, &tokenizer, err));
-    TRY(train_model_look(&config->train, &base, err));
+    TRY(train_model_look(&config->train, head.kind, &base, err));
     TRY(sft_data_read(run, &config->data, tokenizer, base.context, &data, err));
-    TRY(train_model_open(run, &config->train, device, tokenizer, &model, err));
+    TRY(train_model_open(run, &config->train, device, tokenizer, &head, &model, err));
     TRY(sft_init(&sft, &config->train, &data, model, err));
+    SCOPED(strbuf) struct strbuf next = STRBUF_INIT(PATH_MAX);
+    if (config->train.train == TRAIN_LORA) {
+        strbuf_addf(&next, "accord generate %s \"a question\" --adapter ", config->train.model);
+    } else {
+        strbuf_add(&next, "accord generate --prompts questions.jsonl ");
+    }
+    TRY(strbuf_check(&next, "the next command", err));
     const struct train_recipe recipe = {
         .name = "sft",
         .context = &sft,
+        .next = strbuf_text(&next),
         .examples = data.training.count,
         .tokens = data.training.tokens,
         .target_tokens = token_set_targets(&data.training),
+        .target_text = "are learnt",
         .evaluation_examples = data.validation.count,
         .evaluation_tokens = data.validation.tokens,
+        .step_tokens = step_tokens,
         .gradients = gradients,
         .evaluate = evaluate,
     };

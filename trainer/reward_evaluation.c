@@ -7,6 +7,7 @@
 #include "reward/fold_plan.h"
 #include "reward/item_rewards.h"
 #include "reward/reward_spec.h"
+#include "trainer/reward_sources.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -65,11 +66,26 @@ static enum err_code load_topics(struct db *db, const struct comparison_set *set
     }
 }
 
+/* The folds that are asked for are the test; the baselines are fitted to all others. */
+static enum err_code split_by_folds(struct db *db, struct reward_evaluation *e, struct plan *plan,
+                                    struct error *err) {
+    const struct reward_evaluation_options *options = &e->options;
+    TRY(fold_plan_by_group(db, &e->set, options->fold_count, options->group, &plan->split_of_block,
+                           err));
+    for (int64_t b = 0; b < e->set.block_count; b++) {
+        const int32_t fold = plan->split_of_block[b];
+        plan->split_of_block[b] = options->is_test_fold[fold] ? SPLIT_TEST : SPLIT_TRAIN;
+    }
+    return ERR_OK;
+}
+
 static enum err_code plan_make(struct db *db, struct reward_evaluation *e, struct plan *plan,
                                struct error *err) {
     const struct split_shares shares = SPLIT_SHARES_DEFAULT;
     const size_t blocks = (size_t)e->set.block_count;
-    TRY(fold_plan_splits(db, &e->set, &shares, &plan->split_of_block, err));
+    TRY(e->options.fold_count > 0
+            ? split_by_folds(db, e, plan, err)
+            : fold_plan_splits(db, &e->set, &shares, &plan->split_of_block, err));
     plan->fold_of_block = mem_array(blocks, sizeof *plan->fold_of_block);
     plan->is_tested = mem_array(blocks, sizeof *plan->is_tested);
     plan->topics = mem_array(blocks, sizeof *plan->topics);
@@ -122,10 +138,11 @@ static void rewards_scoped_end(struct rewards *rewards) {
     }
 }
 
-static enum err_code open_rewards(struct db *db, struct reward_evaluation *e,
+static enum err_code open_rewards(struct run *run, struct db *db, struct reward_evaluation *e,
                                   struct rewards *rewards, struct error *err) {
+    const struct reward_sources sources = reward_sources_of(run, db);
     for (int64_t r = 0; r < e->options.spec_count; r++) {
-        TRY(reward_spec_open(e->options.specs[r], db, &rewards->list[r], err));
+        TRY(reward_spec_open(e->options.specs[r], &sources, &rewards->list[r], err));
         rewards->count++;
         TRY(reward_spec_has_fit(e->options.specs[r], &e->has_fit[r], err));
     }
@@ -223,7 +240,7 @@ enum err_code reward_evaluation_run(struct run *run,
     TRY(project_open(options->project, DB_MODE_READ_ONLY, run->log, &db, err));
     /* One view of the log, whoever writes to it meanwhile; and locked once, not at every row. */
     TRY(db_tx_open(db, &snapshot, err));
-    TRY(open_rewards(db, &e, &rewards, err));
+    TRY(open_rewards(run, db, &e, &rewards, err));
     TRY(evaluate(run, db, &rewards, &e, err));
     *out = e;
     memset(&e, 0, sizeof e);

@@ -19,6 +19,7 @@
 #include "trainer/run.h"
 
 #define REWARD_EVALUATION_SPECS_MAX 16
+#define REWARD_EVALUATION_FOLDS_MAX 100
 
 struct reward_evaluation_options {
     const char *project;
@@ -27,6 +28,10 @@ struct reward_evaluation_options {
     struct comparison_set_options comparisons; /* of all splits */
     bool all_splits;
     enum split split;
+    /* Instead of splits: folds of whole groups (reward/fold_plan.h); 0: none. */
+    int64_t fold_count;
+    const char *group; /* regular expression; NULL: by topic, or prompt */
+    bool is_test_fold[REWARD_EVALUATION_FOLDS_MAX];
     double match_factor; /* lengths match up to this factor, >= 1 */
 };
 

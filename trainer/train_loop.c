@@ -6,11 +6,12 @@
 #include "base/interrupt.h"
 #include "base/invariant.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "base/scoped.h"
 #include "base/strbuf.h"
 #include "policy/model_save.h"
 #include "tensor/kernels/kernel_cpu.h"
-#include "trainer/checkpoint.h"
+#include "tensor/safetensors.h"
 #include "trainer/train_plan.h"
 #include "trainer/version.h"
 
@@ -103,10 +104,34 @@ static enum err_code best_path(const struct train_loop *loop, struct strbuf *out
     return folder_path(loop->folder.path, BEST_NAME, out, err);
 }
 
+/* With the recipe's numbers, which belong to the weights. */
 static enum err_code save_best(const struct train_loop *loop, struct error *err) {
+    const struct train_recipe *recipe = loop->job->recipe;
+    struct safetensors_entry numbers[CHECKPOINT_NUMBERS_MAX];
+    char texts[CHECKPOINT_NUMBERS_MAX][32];
+    ASSERT_LE(recipe->numbers_count, (int64_t)CHECKPOINT_NUMBERS_MAX);
+    for (int64_t i = 0; i < recipe->numbers_count; i++) {
+        (void)snprintf(texts[i], sizeof texts[i], "%.17g", recipe->numbers[i].value);
+        numbers[i] = (struct safetensors_entry){recipe->numbers[i].name, texts[i]};
+    }
     SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
     TRY(best_path(loop, &path, err));
-    return tt_params_save(loop->params, strbuf_text(&path), NULL, 0, err);
+    return tt_params_save(loop->params, strbuf_text(&path), numbers, recipe->numbers_count, err);
+}
+
+static enum err_code load_best_numbers(const struct train_loop *loop, const char *path,
+                                       struct error *err) {
+    const struct train_recipe *recipe = loop->job->recipe;
+    SCOPED(safetensors) struct safetensors *file = NULL;
+    TRY(safetensors_open(path, &file, err));
+    for (int64_t i = 0; i < recipe->numbers_count; i++) {
+        const char *text = safetensors_metadata_find(file, recipe->numbers[i].name);
+        if (!text || !number_parse_f64(text, &recipe->numbers[i].value)) {
+            return err_set(err, ERR_DATA, "'%s': metadata '%s' is %s, expected a number", path,
+                           recipe->numbers[i].name, text ? text : "missing");
+        }
+    }
+    return ERR_OK;
 }
 
 /* A loss that is not a number is no better than any. */
@@ -148,6 +173,7 @@ static enum err_code take_best(struct train_loop *loop, struct error *err) {
         SCOPED(strbuf) struct strbuf path = STRBUF_INIT(PATH_MAX);
         TRY(best_path(loop, &path, err));
         TRY(tt_params_load(loop->params, strbuf_text(&path), err));
+        TRY(load_best_numbers(loop, strbuf_text(&path), err));
     }
     log_info(log_of(loop), name_of(loop),
              "taking the weights of step %" PRId64 ", whose evaluation was the best: loss %.4f",
@@ -177,6 +203,11 @@ static struct checkpoint_state state_of(const struct train_loop *loop, int64_t s
                                            (double)loop->evaluations_since}},
         .numbers_count = NUMBER_COUNT,
     };
+    const struct train_recipe *recipe = job->recipe;
+    ASSERT_LE(NUMBER_COUNT + recipe->numbers_count, (int64_t)CHECKPOINT_NUMBERS_MAX);
+    for (int64_t i = 0; i < recipe->numbers_count; i++) {
+        state.numbers[state.numbers_count++] = recipe->numbers[i];
+    }
     (void)snprintf(state.build, sizeof state.build, "%s", version_build_id());
     (void)snprintf(state.device, sizeof state.device, "%s", job->run->settings->device);
     (void)snprintf(state.processor, sizeof state.processor, "%s, %s",
@@ -215,6 +246,10 @@ static enum err_code take_numbers(struct train_loop *loop, const struct checkpoi
     loop->tokens_seen = (int64_t)tokens;
     loop->best_step = (int64_t)best_step;
     loop->evaluations_since = (int64_t)since;
+    const struct train_recipe *recipe = loop->job->recipe;
+    for (int64_t i = 0; i < recipe->numbers_count; i++) {
+        recipe->numbers[i].value = numbers[NUMBER_COUNT + i];
+    }
     return ERR_OK;
 }
 
@@ -242,7 +277,7 @@ static enum err_code take_up(struct train_loop *loop, bool resume, int64_t *out_
         return ERR_OK;
     }
     const struct checkpoint_state expected = state_of(loop, step);
-    double numbers[NUMBER_COUNT] = {0.0};
+    double numbers[CHECKPOINT_NUMBERS_MAX] = {0.0};
     TRY(checkpoint_load(loop->folder.path, &expected, loop->params, loop->adamw, numbers, err));
     TRY(take_numbers(loop, &expected, numbers, err));
     TRY(check_best_is_there(loop, err));
@@ -371,6 +406,7 @@ static enum err_code save_model(const struct train_loop *loop, const char *folde
     };
     TRY(model_save(job->model, &options, err));
     log_info(log_of(loop), name_of(loop), "saved '%s', read back and compared", folder);
+    log_info(log_of(loop), name_of(loop), "next: %s%s", job->recipe->next, folder);
     return ERR_OK;
 }
 

@@ -7,9 +7,9 @@
  * Step:     recipe->gradients adds those of the mean loss of a step; gradients are clipped to their
  *           norm; AdamW moves the weights at the rate of the schedule. A step is the same bits
  *           however often the run was stopped before it.
- * Folder:   of the run: metrics.jsonl and eval_metrics.jsonl, checkpoint-N/, best.safetensors (with
- *           keep_best: what was trained, at the evaluation of least loss), final/ (policy/
- *           model_save.h), and what run_folder.h says.
+ * Folder:   of the run: metrics.jsonl and eval_metrics.jsonl, checkpoint-N/, best.safetensors
+ *           (with keep_best: what was trained, and the recipe's numbers, at the evaluation of least
+ *           loss), final/ (policy/model_save.h), and what run_folder.h says.
  * Stopping: at the end of the schedule; before, when `patience` evaluations one after the other
  *           have not been better than the best. Then the best weights are taken, with keep_best.
  * Resuming: the newest checkpoint. best.safetensors may be newer than it: the evaluation that wrote
@@ -23,6 +23,7 @@
 #include "base/metrics.h"
 #include "data/tokenizer.h"
 #include "policy/model.h"
+#include "trainer/checkpoint.h"
 #include "trainer/lr_schedule.h"
 #include "trainer/run_folder.h"
 #include "trainer/train_config.h"
@@ -41,12 +42,21 @@ struct train_row {
 void train_row_add(struct train_row *row, const char *key, double value);
 
 struct train_recipe {
-    const char *name;                               /* in the log: "sft" */
-    void *context;                                  /* of the functions below */
-    int64_t examples;                               /* of an epoch */
+    const char *name; /* in the log: "sft" */
+    void *context;    /* of the functions below */
+    const char *next; /* what to do with the saved model: a command that its folder completes */
+    int64_t examples; /* of an epoch */
     int64_t tokens, target_tokens;                  /* of an epoch; how many the loss is taken of */
+    const char *target_text;                        /* in the plan: tokens that "are learnt" */
     int64_t evaluation_examples, evaluation_tokens; /* 0: nothing to evaluate */
 
+    /* What else a resumed run goes on with, borrowed: saved with each checkpoint and with the best
+     * weights, and set by them. */
+    struct checkpoint_number *numbers;
+    int64_t numbers_count;
+
+    /* Tokens of the largest micro-batch of a step: what memory is proportional to. */
+    int64_t (*step_tokens)(void *context, int64_t step);
     /* Adds the gradients of the mean loss of step 0, 1, ... to the parameters, which are zero. */
     enum err_code (*gradients)(void *context, int64_t step, struct train_row *out_row,
                                struct error *err);

@@ -44,8 +44,8 @@ static enum err_code hash_base(const struct model_config *model, const struct we
     return ERR_OK;
 }
 
-enum err_code train_model_look(const struct train_config *config, struct train_base *out_base,
-                               struct error *err) {
+enum err_code train_model_look(const struct train_config *config, enum model_head_kind head,
+                               struct train_base *out_base, struct error *err) {
     const char *name = model_preset_of(config->model);
     struct model_config preset;
     const struct model_config *model = &preset;
@@ -55,9 +55,8 @@ enum err_code train_model_look(const struct train_config *config, struct train_b
     } else {
         TRY(weight_source_open(config->model, &source, err));
         model = weight_source_config(source);
-        if (err_wrap(err, model_config_need_head(model, MODEL_HEAD_LM, err), "'%s'",
-                     config->model)) {
-            return err->code;
+        if (head == MODEL_HEAD_LM) { /* scores are learnt from either */
+            TRY(err_wrap(err, model_config_need_head(model, head, err), "'%s'", config->model));
         }
     }
     out_base->context = model->context;
@@ -104,8 +103,8 @@ static enum err_code lora_of(const struct train_config *config, const struct mod
 
 /* --- the model -------------------------------------------------------------------------------- */
 
-static enum err_code compute_dtype(const struct run *run, struct tt_device device,
-                                   enum tt_dtype *out, struct error *err) {
+enum err_code train_model_compute_dtype(const struct run *run, struct tt_device device,
+                                        enum tt_dtype *out, struct error *err) {
     switch (run->settings->dtype) {
     case RUN_DTYPE_F32:
         *out = TT_F32;
@@ -145,14 +144,17 @@ static enum err_code open_preset(const struct train_config *config, struct model
 
 enum err_code train_model_open(struct run *run, const struct train_config *config,
                                struct tt_device device, const struct tokenizer *tokenizer,
-                               struct model **out, struct error *err) {
+                               const struct train_head *head, struct model **out,
+                               struct error *err) {
     struct model_options options = {
         .device = device,
         .training = config->train == TRAIN_LORA ? MODEL_TRAIN_LORA : MODEL_TRAIN_ALL,
         .recompute = config->recompute,
         .seed = run->settings->seed,
+        .head = head->kind,
+        .score_init_std = head->score_init_std,
     };
-    TRY(compute_dtype(run, device, &options.compute, err));
+    TRY(train_model_compute_dtype(run, device, &options.compute, err));
     if (model_preset_of(config->model)) {
         return open_preset(config, &options, tokenizer, out, err);
     }

@@ -15,6 +15,12 @@
 ERR_NODISCARD enum err_code train_model_open_tokenizer(const struct train_config *config,
                                                        struct tokenizer **out, struct error *err);
 
+/* What stands on the decoder; all zero: a language model's head. */
+struct train_head {
+    enum model_head_kind kind;
+    double score_init_std; /* policy/model.h */
+};
+
 /* What is known of the model before its weights are loaded. */
 struct train_base {
     int64_t context; /* tokens that it takes */
@@ -23,14 +29,21 @@ struct train_base {
     struct hash_digest hash;
 };
 ERR_NODISCARD enum err_code train_model_look(const struct train_config *config,
-                                             struct train_base *out_base, struct error *err);
+                                             enum model_head_kind head, struct train_base *out_base,
+                                             struct error *err);
+
+/* What matrix products compute in: as the run says, or what the device does faster. */
+ERR_NODISCARD enum err_code train_model_compute_dtype(const struct run *run,
+                                                      struct tt_device device, enum tt_dtype *out,
+                                                      struct error *err);
 
 /* Weights as they are, or random ones of a preset, whose vocabulary becomes the tokenizer's.
  *   fails    ERR_CONFIG for adapters' targets that are no weights; ERR_DATA when the tokenizer has
  *            more tokens than the model; what opening fails with */
 ERR_NODISCARD enum err_code train_model_open(struct run *run, const struct train_config *config,
                                              struct tt_device device,
-                                             const struct tokenizer *tokenizer, struct model **out,
+                                             const struct tokenizer *tokenizer,
+                                             const struct train_head *head, struct model **out,
                                              struct error *err);
 
 #endif

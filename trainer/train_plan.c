@@ -11,6 +11,7 @@ struct plan {
     int64_t parameters, trained;
     int64_t examples, evaluation_examples;
     int64_t tokens_per_epoch, target_tokens_per_epoch;
+    const char *target_text;
     int64_t steps, evaluations;
     double tokens;            /* over all steps */
     double evaluation_tokens; /* over all evaluations */
@@ -42,6 +43,7 @@ static struct plan plan_of(const struct train_loop *loop) {
         .evaluation_examples = recipe->evaluation_examples,
         .tokens_per_epoch = recipe->tokens,
         .target_tokens_per_epoch = recipe->target_tokens,
+        .target_text = recipe->target_text,
         .steps = loop->schedule.total_steps,
     };
     plan.evaluations =
@@ -74,9 +76,26 @@ static enum err_code probe_evaluation(struct train_loop *loop, struct plan *plan
     return ERR_OK;
 }
 
+/* The step of the first epoch that takes most memory. */
+static int64_t heaviest_step(const struct train_loop *loop) {
+    const struct train_recipe *recipe = loop->job->recipe;
+    const int64_t size = loop->config->examples_per_step;
+    int64_t heaviest = 0;
+    int64_t most = 0;
+    for (int64_t step = 0; step < loop->schedule.total_steps && step * size < recipe->examples;
+         step++) {
+        const int64_t tokens = recipe->step_tokens(recipe->context, step);
+        heaviest = tokens > most ? step : heaviest;
+        most = tokens > most ? tokens : most;
+    }
+    return heaviest;
+}
+
 static enum err_code probe(struct train_loop *loop, struct plan *plan, struct error *err) {
+    const int64_t steps[] = {heaviest_step(loop), 0};
     double grad_norm = 0.0;
-    for (int64_t step = 0; step < 2; step++) {
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        const int64_t step = steps[i];
         struct train_row row = {.count = 0};
         const int64_t start_ns = clock_monotonic_ns(&loop->job->run->clock);
         TRY(train_loop_step(loop, step, 0.0, &row, &grad_norm, err)); /* nothing moves */
@@ -108,17 +127,17 @@ static void add_counts(struct strbuf *out, const char *label, int64_t first, con
     text_count(out, (double)first, 0);
     strbuf_add(out, middle);
     text_count(out, (double)second, 0);
-    strbuf_addf(out, "%s\n", end);
+    strbuf_addf(out, " %s\n", end);
 }
 
 static void build_text(const struct plan *plan, struct strbuf *out) {
-    add_counts(out, "parameters", plan->parameters, ", of which ", plan->trained, " are trained");
+    add_counts(out, "parameters", plan->parameters, ", of which ", plan->trained, "are trained");
     add_counts(out, "examples", plan->examples, " for training, ", plan->evaluation_examples,
-               " for evaluation");
+               "for evaluation");
     add_counts(out, "tokens", plan->tokens_per_epoch, " an epoch, of which ",
-               plan->target_tokens_per_epoch, " are learnt");
+               plan->target_tokens_per_epoch, plan->target_text);
     add_counts(out, "steps", plan->steps, ", and ", plan->evaluations,
-               plan->evaluations == 1 ? " evaluation" : " evaluations");
+               plan->evaluations == 1 ? "evaluation" : "evaluations");
     strbuf_addf(out, "%-12s %s at %.0f tokens/s, measured on one step\n", "training",
                 duration_of(training_seconds(plan)).text, plan->tokens_per_second);
     if (plan->evaluations > 0) {

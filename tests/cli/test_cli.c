@@ -140,6 +140,7 @@ static void test_cli_config__says_whose_keys_it_lists(void **state) {
     struct program_result *r = *state;
     run_program(r, "config", NULL);
     assert_int_equal(r->status, 0);
+    assert_non_null(strstr(r->out, "reward fit: ")); /* a subcommand's too */
     assert_int_equal(strncmp(r->out, "accord: keys of every command\n  run.seed ", 41), 0);
 }
 

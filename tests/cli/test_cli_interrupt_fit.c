@@ -73,7 +73,7 @@ static void check_fit_stops_at(struct project_case *p, int signal_number) {
     program_wait_for_err(&fit, &p->r, "fitting 'bradley-terry' to 18000 comparisons");
     assert_int_equal(kill(fit.pid, signal_number), 0);
     program_wait(&fit, &p->r);
-    check_stopped(p, "stopping, and storing nothing; again to stop at once\n", NULL);
+    check_stopped(p, "stopping; the project file stays as it was; again to stop at once\n", NULL);
     assert_non_null(strstr(p->r.err, "interrupted while fitting"));
 }
 
@@ -103,7 +103,7 @@ static void test_reward_fit__stops_before_it_has_stored(void **state) {
         sleep_ms(1);
     }
     assert_int_equal(kill(fit.pid, SIGINT), 0);
-    program_wait_for_err(&fit, &p->r, "stopping, and storing nothing");
+    program_wait_for_err(&fit, &p->r, "stopping; the project file stays as it was");
     db_tx_close(&tx);
     program_wait(&fit, &p->r);
     db_close(db);

@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROGRAM_WORDS_MAX  16
+#define PROGRAM_WORDS_MAX  32
 #define PROGRAM_TEXT_BYTES (256 * 1024)
 #define PROGRAM_SECONDS    60
 

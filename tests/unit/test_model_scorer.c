@@ -15,9 +15,11 @@
 static const int32_t words[] = {4, 8, 15, 16, 23, 31, 1, 2, 3, 5, 7, 11, 13, 17, 19, 29, 9, 6, 10};
 
 /* Lengths 3, 18, 1, 3, 9, 12, 5, beginning at different words. */
+#define TEXT(first, length) \
+    { .ids = (first), .count = (length) }
 static const struct token_sequence texts[TEXTS] = {
-    {words, 3},     {words + 1, 18}, {words + 5, 1}, {words + 2, 3},
-    {words + 4, 9}, {words + 3, 12}, {words + 6, 5},
+    TEXT(words, 3),     TEXT(words + 1, 18), TEXT(words + 5, 1), TEXT(words + 2, 3),
+    TEXT(words + 4, 9), TEXT(words + 3, 12), TEXT(words + 6, 5),
 };
 
 static struct model *open_model(const char *name) {
@@ -77,9 +79,9 @@ static void test_score__names_the_text_that_is_wrong(void **state) {
         struct token_sequence text;
         const char *part;
     } cases[] = {
-        {{words, 0}, "text 1 has 0 tokens; the model takes 1 to 24"},
-        {{long_text, 25}, "text 1 has 25 tokens"},
-        {{strange, 2}, "text 1: token 1 has id 32, outside the vocabulary of 32"},
+        {TEXT(words, 0), "text 1 has 0 tokens; the model takes 1 to 24"},
+        {TEXT(long_text, 25), "text 1 has 25 tokens"},
+        {TEXT(strange, 2), "text 1: token 1 has id 32, outside the vocabulary of 32"},
     };
     SCOPED(model_scorer) struct model_scorer scorer = {.model = model, .tokens_max = 100};
     double scores[2];

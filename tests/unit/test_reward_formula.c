@@ -8,6 +8,8 @@
 #include "tests/support/near.h"
 
 /* Leaves have the values 1, 2, 4, 8, ... */
+static const struct reward_sources no_sources = {.db = NULL};
+
 static const double powers[] = {1, 2, 4, 8, 16, 32};
 
 static void assert_value(const char *text, double expected) {
@@ -153,18 +155,18 @@ static void test_spec__combines_rules(void **state) {
         struct error err = ERROR_INIT;
         SCOPED(reward) struct reward *reward = NULL;
         double value = -99.0;
-        assert_ok(reward_spec_open(cases[i].spec, NULL, &reward, &err), &err);
+        assert_ok(reward_spec_open(cases[i].spec, &no_sources, &reward, &err), &err);
         assert_ok(reward_score(reward, &item, 1, &value, &err), &err);
         assert_near(value, cases[i].reward, 1e-15);
         assert_ok(reward_finish(reward, &err), &err);
     }
     struct error err = ERROR_INIT;
     struct reward *none = NULL;
-    assert_fails(reward_spec_open("mean(length, lenght)", NULL, &none, &err), ERR_CONFIG,
+    assert_fails(reward_spec_open("mean(length, lenght)", &no_sources, &none, &err), ERR_CONFIG,
                  "reward 'lenght': no rule is called 'lenght', did you mean 'length'", &err);
     SCOPED(reward) struct reward *huge = NULL;
     double value = 0.0;
-    assert_ok(reward_spec_open("sum(1e308*length, 1e308*length)", NULL, &huge, &err), &err);
+    assert_ok(reward_spec_open("sum(1e308*length, 1e308*length)", &no_sources, &huge, &err), &err);
     assert_fails(reward_score(huge, &item, 1, &value, &err), ERR_LIMIT, "beyond a double", &err);
 }
 
@@ -186,7 +188,7 @@ static enum err_code open_and_score(void *context, struct error *err) {
     const struct preference_response response = {.text = text_span_of("tea!")};
     const struct reward_item item = {.prompt = &prompt, .response = &response};
     double value = 0.0;
-    TRY(reward_spec_open(context, NULL, &reward, err));
+    TRY(reward_spec_open(context, &no_sources, &reward, err));
     return reward_score(reward, &item, 1, &value, err);
 }
 

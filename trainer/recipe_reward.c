@@ -1,0 +1,519 @@
+/* recipe_reward.c - accord reward fit on a language model: a score of prompt and answer, fitted to
+ * what people preferred, and calibrated. In the tensor half.
+ *
+ * One step: the next examples of a shuffled epoch, each with all its answers in one micro-batch;
+ * scores by the model, loss and slopes by reward/reward_objective.h on the host in double, and the
+ * model backwards with the sum of score times slope: the gradients of the mean loss by weight.
+ */
+#include "base/array.h"
+#include "base/mem.h"
+#include "base/scoped.h"
+#include "base/strbuf.h"
+#include "data/epoch_order.h"
+#include "policy/model_scorer.h"
+#include "policy/packed_batch.h"
+#include "reward/reward_file.h"
+#include "reward/reward_findings.h"
+#include "trainer/lm_functions.h"
+#include "trainer/lm_run.h"
+#include "trainer/reward_examples.h"
+#include "trainer/reward_fit_config.h"
+#include "trainer/reward_pad.h"
+#include "trainer/reward_ties.h"
+#include "trainer/train_loop.h"
+#include "trainer/train_model.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+
+struct fit {
+    struct run *run;
+    const struct reward_fit_config *config;
+    const struct reward_data *data;
+    struct model *model;
+    struct reward_examples training, validation;
+    struct epoch_order order;
+    struct reward_ties ties;
+    int64_t *gathered; /* [examples_per_step] of one step */
+    /* the micro-batch being filled */
+    struct packed_batch batch;
+    int64_t micro_batch_tokens;
+    int64_t *examples; /* [example_count] */
+    int64_t example_count, example_capacity;
+    double *scores, *slopes; /* [batch.added] */
+    int64_t answer_capacity;
+    struct reward_file file; /* what will stand beside the weights */
+    struct hash_digest data_hash;
+};
+
+/* What a pass over examples adds up. */
+struct pass {
+    const struct reward_examples *examples;
+    double ties[REWARD_TIES_MAX];
+    double tie_slopes[REWARD_TIES_MAX];
+    double loss;     /* nats, times weight */
+    double weights;  /* of the examples */
+    int64_t answers; /* scored */
+    double reward_sum, reward_min, reward_max;
+    int64_t tokens;
+    struct reward_agreement agreement;
+};
+
+/* --- one example, scored --- */
+
+static void add_rewards(struct pass *pass, const double *scores, int64_t count) {
+    for (int64_t k = 0; k < count; k++) {
+        const bool is_first = pass->answers + k == 0;
+        pass->reward_sum += scores[k];
+        pass->reward_min = is_first ? scores[k] : fmin(pass->reward_min, scores[k]);
+        pass->reward_max = is_first ? scores[k] : fmax(pass->reward_max, scores[k]);
+    }
+    pass->answers += count;
+}
+
+/* Adds the example's loss, with its slopes [answers] unless they are NULL: then it is the NLL
+ * alone. */
+static void judge(struct pass *pass, int64_t example, const double *scores, double *slopes) {
+    const struct reward_examples *examples = pass->examples;
+    pass->loss += slopes ? reward_objective_block(examples->objective, example, scores, pass->ties,
+                                                  slopes, pass->tie_slopes)
+                         : reward_objective_nll(examples->objective, example, scores, pass->ties);
+    pass->weights += examples->terms.weights[example];
+    reward_examples_agree(examples, example, scores, &pass->agreement);
+    add_rewards(pass, scores, reward_examples_answers(examples, example));
+}
+
+/* --- gradients of a micro-batch --- */
+
+/* Of the tokens of a micro-batch, so that products have few shapes (policy/packed_batch.h). */
+#define ROWS_MULTIPLE 32
+
+/* A score that is not finite gives a gradient that is not: what then happens is
+ * optimiser.nonfinite's to say. */
+static void judge_batch(struct fit *fit, struct pass *pass, double step_weight) {
+    int64_t begin = 0;
+    for (int64_t k = 0; k < fit->batch.added; k++) {
+        fit->slopes[k] = isfinite(fit->scores[k]) ? 0.0 : (double)NAN;
+    }
+    for (int64_t i = 0; i < fit->example_count; i++) {
+        judge(pass, fit->examples[i], fit->scores + begin, fit->slopes + begin);
+        begin += reward_examples_answers(pass->examples, fit->examples[i]);
+    }
+    for (int64_t k = 0; k < fit->batch.added; k++) {
+        fit->slopes[k] /= step_weight;
+    }
+}
+
+/* Backwards with the sum of score times slope. */
+static enum err_code flush(struct fit *fit, struct pass *pass, double step_weight,
+                           struct error *err) {
+    if (fit->example_count == 0) {
+        return ERR_OK;
+    }
+    TRY(packed_batch_fill(&fit->batch, ROWS_MULTIPLE, model_config_of(fit->model)->context, err));
+    SCOPED(tt_scope) tt_scope *s = tt_scope_open_on(TT_GRAD, model_device(fit->model));
+    tt_tensor *hidden = model_hidden(s, fit->model, &fit->batch);         /* [N, D] */
+    tt_tensor *scores = model_scores(s, fit->model, hidden, &fit->batch); /* [A] */
+    tt_tensor *values = tt_cast(s, tt_detach(s, scores), TT_F64);
+    TRY(tt_read_f64(s, values, fit->scores, fit->batch.added, err));
+    judge_batch(fit, pass, step_weight);
+    tt_tensor *slopes = tt_from_f64(s, fit->slopes, TT_SHAPE(fit->batch.added));
+    tt_tensor *sum = tt_sum(s, tt_mul(s, scores, tt_cast(s, slopes, TT_F32))); /* [] */
+    TRY(tt_backward(s, sum, err));
+    pass->tokens += fit->batch.tokens - fit->batch.fillers;
+    packed_batch_reset(&fit->batch);
+    fit->example_count = 0;
+    return ERR_OK;
+}
+
+static enum err_code make_room(struct fit *fit, int64_t answers, struct error *err) {
+    const struct array_ref arrays[] = {ARRAY_REF(fit->scores), ARRAY_REF(fit->slopes)};
+    TRY(array_reserve(ARRAY_REF(fit->examples), &fit->example_capacity, fit->example_count + 1,
+                      "examples of a micro-batch", err));
+    return arrays_reserve(arrays, 2, &fit->answer_capacity, fit->batch.added + answers,
+                          "scores of a micro-batch", err);
+}
+
+/* Adds an example to the micro-batch, computing first what is in it where both are too much. */
+static enum err_code take(struct fit *fit, struct pass *pass, int64_t example, double step_weight,
+                          struct error *err) {
+    const int64_t answers = reward_examples_answers(pass->examples, example);
+    const int64_t tokens = reward_examples_tokens(pass->examples, example);
+    if (fit->batch.tokens + tokens > fit->micro_batch_tokens) {
+        TRY(flush(fit, pass, step_weight, err));
+    }
+    TRY(make_room(fit, answers, err));
+    for (int64_t k = 0; k < answers; k++) {
+        const struct token_sequence answer = reward_examples_sequence(pass->examples, example, k);
+        TRY(packed_batch_add(&fit->batch, answer.ids, answer.count, answer.is_target, err));
+    }
+    fit->examples[fit->example_count++] = example;
+    return ERR_OK;
+}
+
+/* --- the recipe --- */
+
+static void add_metrics(const struct pass *pass, const char *const names[6],
+                        struct train_row *row) {
+    const struct reward_agreement *agreement = &pass->agreement;
+    const double judged = agreement->right + agreement->wrong;
+    const double values[6] = {
+        pass->loss / pass->weights, agreement->right / judged,
+        agreement->margin / judged, pass->reward_sum / (double)pass->answers,
+        pass->reward_min,           pass->reward_max,
+    };
+    for (int64_t i = 0; i < 6; i++) {
+        train_row_add(row, names[i], values[i]);
+    }
+    row->tokens = pass->tokens;
+    if (judged > 0.0) { /* not where all are ties */
+        (void)snprintf(row->note, sizeof row->note, ", accuracy %.1f %%", 100.0 * values[1]);
+    }
+}
+
+static double gather(struct fit *fit, int64_t step) {
+    const int64_t count = fit->config->train.examples_per_step;
+    double weight = 0.0;
+    for (int64_t i = 0; i < count; i++) {
+        fit->gathered[i] = epoch_order_at(&fit->order, step * count + i);
+        weight += fit->training.terms.weights[fit->gathered[i]];
+    }
+    return weight;
+}
+
+static int64_t step_tokens(void *context, int64_t step) {
+    struct fit *fit = context;
+    int64_t tokens = 0;
+    int64_t most = 0;
+    (void)gather(fit, step);
+    for (int64_t i = 0; i < fit->config->train.examples_per_step; i++) {
+        const int64_t count = reward_examples_tokens(&fit->training, fit->gathered[i]);
+        tokens = tokens + count > fit->micro_batch_tokens ? count : tokens + count;
+        most = tokens > most ? tokens : most;
+    }
+    return most;
+}
+
+static enum err_code gradients(void *context, int64_t step, struct train_row *out_row,
+                               struct error *err) {
+    static const char *const names[6] = {"loss",        "accuracy",   "margin",
+                                         "mean_reward", "min_reward", "max_reward"};
+    struct fit *fit = context;
+    struct pass pass = {.examples = &fit->training};
+    const double weight = gather(fit, step);
+    reward_ties_values(&fit->ties, pass.ties);
+    for (int64_t i = 0; i < fit->config->train.examples_per_step; i++) {
+        TRY(take(fit, &pass, fit->gathered[i], weight, err));
+    }
+    TRY(flush(fit, &pass, weight, err));
+    for (int64_t t = 0; t < fit->ties.count; t++) {
+        pass.tie_slopes[t] /= weight;
+    }
+    reward_ties_step(&fit->ties, step, pass.tie_slopes);
+    add_metrics(&pass, names, out_row);
+    return ERR_OK;
+}
+
+/* --- evaluation --- */
+
+struct scored {
+    struct token_sequence *texts; /* [answers] of the examples, one after the other */
+    double *scores;               /* [answers] */
+};
+
+static void scored_scoped_end(struct scored *scored) {
+    mem_free(scored->texts);
+    mem_free(scored->scores);
+}
+
+/* The scores of the answers of the first `count` examples; adds up their tokens. */
+static enum err_code score_first(struct fit *fit, const struct reward_examples *examples,
+                                 int64_t count, struct scored *out, int64_t *out_tokens,
+                                 struct error *err) {
+    const int64_t answers = examples->terms.item_starts[count];
+    SCOPED(model_scorer)
+    struct model_scorer scorer = {.model = fit->model, .tokens_max = fit->micro_batch_tokens};
+    out->texts = mem_array((size_t)answers, sizeof *out->texts);
+    out->scores = mem_array((size_t)answers, sizeof *out->scores);
+    if (!out->texts || !out->scores) {
+        return err_oom(err, "scores of answers");
+    }
+    int64_t text = 0;
+    for (int64_t e = 0; e < count; e++) {
+        for (int64_t k = 0; k < reward_examples_answers(examples, e); k++) {
+            out->texts[text++] = reward_examples_sequence(examples, e, k);
+        }
+        *out_tokens += reward_examples_tokens(examples, e);
+    }
+    return model_scorer_score(&scorer, out->texts, answers, out->scores, err);
+}
+
+static enum err_code evaluate(void *context, int64_t examples, struct train_row *out_row,
+                              struct error *err) {
+    static const char *const names[6] = {"eval_loss",        "eval_accuracy",   "eval_margin",
+                                         "eval_mean_reward", "eval_min_reward", "eval_max_reward"};
+    struct fit *fit = context;
+    struct pass pass = {.examples = &fit->validation};
+    SCOPED(scored) struct scored scored = {.texts = NULL};
+    TRY(score_first(fit, &fit->validation, examples, &scored, &pass.tokens, err));
+    reward_ties_values(&fit->ties, pass.ties);
+    for (int64_t e = 0; e < examples; e++) {
+        judge(&pass, e, scored.scores + fit->validation.terms.item_starts[e], NULL);
+    }
+    add_metrics(&pass, names, out_row);
+    return ERR_OK;
+}
+
+/* --- calibration --- */
+
+static void say_calibration(const struct fit *fit, const struct reward_calibration *calibration) {
+    struct log *log = fit->run->log;
+    if (calibration->kind != REWARD_CALIBRATION_FITTED) {
+        log_warn(log, "reward", "calibration: %s", reward_calibration_text(calibration->kind));
+    }
+    const struct pair_score *temperature = &calibration->temperature;
+    char interval[48] = "";
+    if (isfinite(temperature->low)) {
+        (void)snprintf(interval, sizeof interval, " [%.3f, %.3f]", temperature->low,
+                       temperature->high);
+    }
+    log_info(log, "reward",
+             "temperature %.3f%s; on the judgements kept for evaluation NLL %.4f -> %.4f nats, "
+             "calibration error %.3f -> %.3f",
+             temperature->value, interval, calibration->nll_before, calibration->nll_after,
+             calibration->before.ece.value, calibration->after.ece.value);
+}
+
+/* Rankings as their pairs: a temperature is of differences. */
+static enum err_code calibrate(struct fit *fit, struct error *err) {
+    struct reward_loss_config loss = fit->config->loss;
+    loss.split_rankings = true;
+    const struct reward_examples_plan plan = {.loss = &loss};
+    SCOPED(reward_examples) struct reward_examples examples = REWARD_EXAMPLES_INIT;
+    SCOPED(pair_metrics) struct pair_metrics pairs = PAIR_METRICS_INIT;
+    SCOPED(scored) struct scored scored = {.texts = NULL};
+    struct reward_calibration calibration;
+    int64_t tokens = 0;
+    TRY(reward_examples_make(fit->data, REWARD_VALIDATION, &plan, &examples, err));
+    TRY(pair_metrics_init(&pairs, fit->data->set.block_count,
+                          examples.terms.pair_starts[examples.count], err));
+    TRY(score_first(fit, &examples, examples.count, &scored, &tokens, err));
+    for (int64_t e = 0; e < examples.count; e++) {
+        reward_calibration_add(&examples.terms, e, reward_examples_prompt(&examples, e),
+                               scored.scores + examples.terms.item_starts[e], &pairs);
+    }
+    TRY(reward_calibration_fit(&pairs, fit->ties.model, fit->config->train.run.seed, &calibration,
+                               err));
+    say_calibration(fit, &calibration);
+    fit->file = reward_file_of(&calibration, &fit->data_hash);
+    return ERR_OK;
+}
+
+/* Where the judgements do not say what a temperature takes, as without any tie, the model is saved
+ * as it is: a run that has trained must not be lost for it. */
+static enum err_code try_to_calibrate(struct fit *fit, struct error *err) {
+    struct error why = ERROR_INIT;
+    const enum err_code code = calibrate(fit, &why);
+    if (code == ERR_DATA || code == ERR_LIMIT) {
+        log_warn(fit->run->log, "reward", "not calibrated: %s", why.msg);
+        return ERR_OK;
+    }
+    return code == ERR_OK ? ERR_OK : err_set(err, code, "%s", why.msg);
+}
+
+static enum err_code finish(void *context, struct error *err) {
+    struct fit *fit = context;
+    double ties[REWARD_TIES_MAX] = {(double)NAN};
+    reward_ties_values(&fit->ties, ties);
+    fit->file = reward_file_uncalibrated(fit->ties.model, ties[0]);
+    if (fit->config->calibrate && fit->validation.count > 0) {
+        TRY(try_to_calibrate(fit, err));
+    } else {
+        log_warn(fit->run->log, "reward",
+                 "not calibrated%s: preference matching copies the scale of rewards",
+                 fit->config->calibrate ? ", since no judgements are kept for evaluation" : "");
+    }
+    (void)snprintf(fit->file.template, sizeof fit->file.template, "%s", fit->config->data.template);
+    return ERR_OK;
+}
+
+static enum err_code add_files(void *context, const char *folder, struct error *err) {
+    const struct fit *fit = context;
+    return reward_file_write(folder, &fit->file, err);
+}
+
+/* --- from beginning to end --- */
+
+static void say_left_out(const struct fit *fit) {
+    const struct {
+        int64_t count;
+        const char *text;
+    } left_out[] = {
+        {fit->training.without_tokens + fit->validation.without_tokens,
+         "comparisons left out with their answers"},
+        {fit->training.silent + fit->validation.silent,
+         "comparisons left out: ties that are dropped, or answers that were not compared"},
+    };
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++) {
+        if (left_out[i].count > 0) {
+            log_warn(fit->run->log, "reward", "%" PRId64 " %s", left_out[i].count,
+                     left_out[i].text);
+        }
+    }
+}
+
+static enum err_code make_examples(struct fit *fit, struct error *err) {
+    const struct reward_fit_config *config = fit->config;
+    const struct reward_examples_plan cut = {.loss = &config->loss,
+                                             .answers_max = config->data.answers_max,
+                                             .seed = config->train.run.seed};
+    TRY(reward_examples_make(fit->data, REWARD_TRAINING, &cut, &fit->training, err));
+    const struct reward_examples_plan whole = {.loss = &config->loss,
+                                               .ties_of = fit->training.objective};
+    TRY(reward_examples_make(fit->data, REWARD_VALIDATION, &whole, &fit->validation, err));
+    say_left_out(fit);
+    if (fit->training.count == 0) {
+        return err_set(err, ERR_DATA,
+                       "nothing is left to learn from: %" PRId64 " prompts for training, %" PRId64
+                       " comparisons of too long answers, %" PRId64 " that say nothing",
+                       fit->data->counts.prompts[REWARD_TRAINING], fit->training.without_tokens,
+                       fit->training.silent);
+    }
+    return ERR_OK;
+}
+
+/* What is odd about the judgements, those of a prompt together, and what a likelihood with ties
+ * cannot do without. */
+static enum err_code look_at_judgements(const struct fit *fit, struct error *err) {
+    const struct reward_examples_plan uncut = {.loss = &fit->config->loss};
+    SCOPED(reward_examples) struct reward_examples whole = REWARD_EXAMPLES_INIT;
+    struct reward_findings findings;
+    TRY(reward_examples_make(fit->data, REWARD_TRAINING, &uncut, &whole, err));
+    TRY(reward_findings_of(&whole.set, &whole.terms, &findings, err));
+    const struct reward_terms_counts *counts = &whole.terms.counts;
+    for (enum reward_finding f = 0; f < REWARD_FINDING_COUNT; f++) {
+        if (findings.counts[f] > 0) {
+            log_warn(fit->run->log, "reward", "%" PRId64 " %s", findings.counts[f],
+                     reward_finding_text(f));
+        }
+    }
+    if (fit->config->loss.ties == PAIR_TIES_KEEP &&
+        counts->tied_judgements + counts->tied_rankings == 0) {
+        return err_set(err, ERR_DATA,
+                       "no judgement is a tie, so nothing says how likely ties are: use "
+                       "loss.likelihood=bradley-terry with loss.ties=half");
+    }
+    return ERR_OK;
+}
+
+static enum err_code fit_init(struct fit *fit, struct error *err) {
+    const struct train_config *train = &fit->config->train;
+    TRY(make_examples(fit, err));
+    TRY(look_at_judgements(fit, err));
+    fit->micro_batch_tokens = train_micro_batch_tokens(train, fit->model);
+    fit->gathered = mem_array((size_t)train->examples_per_step, sizeof *fit->gathered);
+    if (!fit->gathered) {
+        return err_oom(err, "examples of a step");
+    }
+    TRY(reward_ties_init(&fit->ties, fit->training.objective,
+                         (enum tabular_model)fit->config->loss.likelihood, err));
+    TRY(reward_data_hash(fit->data, &fit->data_hash, err));
+    return epoch_order_init(&fit->order, fit->training.count, train->run.seed, err);
+}
+
+static void fit_scoped_end(struct fit *fit) {
+    reward_examples_deinit(&fit->training);
+    reward_examples_deinit(&fit->validation);
+    epoch_order_deinit(&fit->order);
+    packed_batch_deinit(&fit->batch);
+    mem_free(fit->gathered);
+    mem_free(fit->examples);
+    mem_free(fit->scores);
+    mem_free(fit->slopes);
+}
+
+/* transformers reads the score at the last token that is not PAD: which must then end no text. */
+static enum err_code set_pad(const struct fit *fit, struct tokenizer *tokenizer,
+                             struct error *err) {
+    const struct model_config *model = model_config_of(fit->model);
+    int32_t pad = -1;
+    TRY(reward_pad_choose(tokenizer, model->eos, model->eos_count, &fit->data->tokens, &pad, err));
+    if (pad != model->pad) {
+        const struct text_span token = tokenizer_token(tokenizer, pad);
+        log_info(fit->run->log, "reward", "PAD becomes '%.*s' (%" PRId32 "), which ends no text",
+                 (int)token.count, token.bytes, pad);
+    }
+    tokenizer_set_pad(tokenizer, pad);
+    return model_set_pad(fit->model, pad, err);
+}
+
+static enum err_code run_fit(struct fit *fit, const struct tokenizer *tokenizer,
+                             const struct hash_digest *base_hash, const struct command_args *args,
+                             struct error *err) {
+    SCOPED(strbuf) struct strbuf next = STRBUF_INIT(PATH_MAX);
+    strbuf_addf(&next, "accord reward eval %s lm:", args->positionals[0]);
+    TRY(strbuf_check(&next, "the next command", err));
+    const struct train_recipe recipe = {
+        .name = "reward",
+        .context = fit,
+        .next = strbuf_text(&next),
+        .examples = fit->training.count,
+        .tokens = fit->training.tokens,
+        .target_tokens = fit->training.answers,
+        .target_text = "give a score",
+        .evaluation_examples = fit->validation.count,
+        .evaluation_tokens = fit->validation.tokens,
+        .step_tokens = step_tokens,
+        .gradients = gradients,
+        .evaluate = evaluate,
+        .finish = finish,
+        .add_files = add_files,
+        .numbers = fit->ties.state,
+        .numbers_count = reward_ties_numbers(&fit->ties),
+    };
+    const struct train_job job = {
+        .run = fit->run,
+        .recipe = &recipe,
+        .model = fit->model,
+        .tokenizer = tokenizer,
+        .data_hash = fit->data_hash,
+        .base_hash = *base_hash,
+    };
+    return train_job_run(&job, args, err);
+}
+
+enum err_code reward_fit_lm_run(struct run *run, const struct command_args *args,
+                                struct error *err) {
+    const struct reward_fit_config *config = run->config;
+    const struct train_head head = {.kind = MODEL_HEAD_SCORE,
+                                    .score_init_std = config->score_init_std};
+    struct train_base base;
+    struct tt_device device;
+    TRY(train_check_request(&config->train, args, err));
+    TRY(lm_run_open(run, &device, err));
+    SCOPED(tokenizer) struct tokenizer *tokenizer = NULL;
+    SCOPED(reward_data) struct reward_data data = REWARD_DATA_INIT;
+    SCOPED(model) struct model *model = NULL;
+    SCOPED(fit)
+    struct fit fit = {.run = run,
+                      .config = config,
+                      .data = &data,
+                      .training = REWARD_EXAMPLES_INIT,
+                      .validation = REWARD_EXAMPLES_INIT,
+                      .order = EPOCH_ORDER_INIT,
+                      .batch = PACKED_BATCH_INIT};
+    TRY(train_model_open_tokenizer(&config->train, &tokenizer, err));
+    TRY(train_model_look(&config->train, head.kind, &base, err));
+    const struct reward_data_source source = {.project = args->positionals[0],
+                                              .config = &config->data,
+                                              .tokenizer = tokenizer,
+                                              .context = base.context};
+    TRY(reward_data_read(run, &source, &data, err));
+    TRY(train_model_open(run, &config->train, device, tokenizer, &head, &model, err));
+    fit.model = model;
+    TRY(set_pad(&fit, tokenizer, err));
+    TRY(fit_init(&fit, err));
+    return run_fit(&fit, tokenizer, &base.hash, args, err);
+}
