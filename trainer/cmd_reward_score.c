@@ -1,4 +1,5 @@
 /* cmd_reward_score.c - accord reward score: what rewards say of the answers that were compared. */
+#include "base/array.h"
 #include "base/file_atomic.h"
 #include "base/interrupt.h"
 #include "base/json_writer.h"
@@ -15,6 +16,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #define REWARDS_MAX 16
 #define CHUNK_BYTES (1 * MIB)
@@ -35,8 +37,15 @@ struct scoring {
     const char *specs[REWARDS_MAX];
     struct reward *rewards[REWARDS_MAX];
     struct spread spreads[REWARDS_MAX + 1]; /* the last used is that of the sums */
-    struct reward_item *items;              /* [capacity], of one comparison */
-    double *values;                         /* [reward_count, capacity] */
+    /* Of one comparison: the answers that were not asked about before. */
+    struct reward_item *items; /* [PREFERENCE_RESPONSES_MAX]; so the next two */
+    int64_t *asked_ids;
+    double *values;
+    /* By the response's id: what the rewards said, so that an answer is asked about once, however
+     * often it was compared. */
+    double *known;  /* [capacity, reward_count] */
+    bool *is_known; /* [capacity] */
+    int64_t capacity;
     int64_t answers;
 };
 
@@ -49,7 +58,10 @@ static void scoring_scoped_end(struct scoring *s) {
     strbuf_deinit(&s->rows);
     strbuf_deinit(&s->text);
     mem_free(s->items);
+    mem_free(s->asked_ids);
     mem_free(s->values);
+    mem_free(s->known);
+    mem_free(s->is_known);
 }
 
 /* Welford 1962, "Note on a method for calculating corrected sums of squares and products". */
@@ -87,7 +99,7 @@ static enum err_code add_row(struct scoring *s, const struct preference_record *
     json_put_i64(&w, "rank", record->row.responses[i].rank);
     json_put_array_begin(&w, "rewards");
     for (int64_t r = 0; r < s->reward_count; r++) {
-        double value = s->values[r * PREFERENCE_RESPONSES_MAX + i];
+        double value = s->known[record->response_ids[i] * s->reward_count + r];
         json_write_f64_or_null(&w, value);
         spread_add(&s->spreads[r], value);
         sum += value;
@@ -110,21 +122,61 @@ static enum err_code flush(struct scoring *s, struct error *err) {
     return ERR_OK;
 }
 
+static enum err_code make_room(struct scoring *s, int64_t response_id, struct error *err) {
+    const int64_t before = s->capacity;
+    if (response_id < 0) {
+        return err_set(err, ERR_DATA, "response %" PRId64 " has an id that is negative",
+                       response_id);
+    }
+    const struct array_ref arrays[] = {{&s->known, (size_t)s->reward_count * sizeof *s->known},
+                                       ARRAY_REF(s->is_known)};
+    TRY(arrays_reserve(arrays, 2, &s->capacity, response_id + 1, "rewards of answers", err));
+    if (s->capacity > before) {
+        memset(s->is_known + before, 0, (size_t)(s->capacity - before) * sizeof *s->is_known);
+    }
+    return ERR_OK;
+}
+
+/* The answers of a comparison that nobody was asked about, into s->items and s->asked_ids. */
+static enum err_code gather(struct scoring *s, const struct preference_record *record,
+                            int64_t *out_count, struct error *err) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < record->row.response_count; i++) {
+        const int64_t id = record->response_ids[i];
+        TRY(make_room(s, id, err));
+        if (!s->is_known[id]) {
+            s->items[count] = (struct reward_item){&record->row.prompt, &record->row.responses[i]};
+            s->asked_ids[count++] = id;
+        }
+    }
+    *out_count = count;
+    return ERR_OK;
+}
+
+static enum err_code ask(struct scoring *s, const struct preference_record *record,
+                         struct error *err) {
+    int64_t count = 0;
+    TRY(gather(s, record, &count, err));
+    for (int64_t r = 0; r < s->reward_count && count > 0; r++) {
+        TRY(err_wrap(err, reward_score(s->rewards[r], s->items, count, s->values, err),
+                     "comparison %" PRId64, record->id));
+        for (int64_t k = 0; k < count; k++) {
+            s->known[s->asked_ids[k] * s->reward_count + r] = s->values[k];
+        }
+    }
+    for (int64_t k = 0; k < count; k++) {
+        s->is_known[s->asked_ids[k]] = true;
+    }
+    return ERR_OK;
+}
+
 static enum err_code score_record(struct scoring *s, const struct preference_record *record,
                                   struct error *err) {
-    int64_t count = record->row.response_count;
-    for (int64_t i = 0; i < count; i++) {
-        s->items[i] = (struct reward_item){&record->row.prompt, &record->row.responses[i]};
-    }
-    for (int64_t r = 0; r < s->reward_count; r++) {
-        double *values = s->values + r * PREFERENCE_RESPONSES_MAX;
-        TRY(err_wrap(err, reward_score(s->rewards[r], s->items, count, values, err),
-                     "comparison %" PRId64, record->id));
-    }
-    for (int64_t i = 0; i < count; i++) {
+    TRY(ask(s, record, err));
+    for (int64_t i = 0; i < record->row.response_count; i++) {
         TRY(add_row(s, record, i, err));
     }
-    s->answers += count;
+    s->answers += record->row.response_count;
     progress_update(&s->progress, s->answers);
     return s->rows.length >= CHUNK_BYTES ? flush(s, err) : ERR_OK;
 }
@@ -239,8 +291,9 @@ static enum err_code open_rewards(struct scoring *s, const struct command_args *
         return err_set(err, ERR_USAGE, "which reward? Give --reward, such as --reward length");
     }
     s->items = mem_array(PREFERENCE_RESPONSES_MAX, sizeof *s->items);
-    s->values = mem_array((size_t)s->reward_count * PREFERENCE_RESPONSES_MAX, sizeof *s->values);
-    return s->items && s->values ? ERR_OK : err_oom(err, "rewards");
+    s->asked_ids = mem_array(PREFERENCE_RESPONSES_MAX, sizeof *s->asked_ids);
+    s->values = mem_array(PREFERENCE_RESPONSES_MAX, sizeof *s->values);
+    return s->items && s->asked_ids && s->values ? ERR_OK : err_oom(err, "rewards");
 }
 
 static enum err_code score_run(struct run *run, const struct command_args *args,
@@ -296,7 +349,8 @@ const struct command cmd_reward_score = {
     .purpose = "give the answers of comparisons rewards by rule, program or fit",
     .description = REWARD_SPEC_HELP
     "\n\n"
-    "The rows are JSON lines: comparison_id, prompt_id, response_id, rank, rewards (one for "
+    "Each answer is asked about once, however often it was compared. The rows are JSON lines: "
+    "comparison_id, prompt_id, response_id, rank, rewards (one for "
     "each --reward) and reward, their sum; null where a fit does not know the answer.",
     .options = options,
     .positionals = positionals,

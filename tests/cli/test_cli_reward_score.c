@@ -67,16 +67,32 @@ static void test_score__summary(void **state) {
 static void test_score__combines_rewards(void **state) {
     struct project_case *cli = *state;
     make_project(cli);
-    SUCCEED(cli, "reward", "score", path(cli, "p.db"), "-r",
-            "worst(0.5*length, sum('command:while read -r x; do echo 1,5 | tr -d ,5; done', "
-            "'regex:^(tea|,)', json))",
-            "--quiet");
+    static const char formula[] =
+        "worst(0.5*length, sum('command:while read -r x; do echo 1,5 | tr -d ,5; done', "
+        "'regex:^(tea|,)', json))";
+    SUCCEED(cli, "reward", "score", path(cli, "p.db"), "-r", formula, "--quiet");
     assert_non_null(strstr(cli->r.out, "\"response_id\":1,\"rank\":1,\"rewards\":[1.5]"));
     assert_non_null(strstr(cli->r.out, "\"response_id\":2,\"rank\":2,\"rewards\":[1]"));
     assert_non_null(strstr(cli->r.out, "\"response_id\":3,\"rank\":2,\"rewards\":[2]"));
     run_program(&cli->r, "reward", "score", path(cli, "p.db"), "-r", "mean(length,)", NULL);
     assert_int_equal(cli->r.status, 2);
     assert_non_null(strstr(cli->r.err, "reward 'mean(length,)': at byte 13: a reward is missing"));
+}
+
+/* The program counts what it is asked: tea is in both comparisons, and is asked about once. */
+static void test_score__asks_about_an_answer_once(void **state) {
+    struct project_case *cli = *state;
+    project_case_import_rows(cli,
+                             "{\"prompt\":\"Drink?\",\"chosen\":\"tea\",\"rejected\":\"mud\"}\n"
+                             "{\"prompt\":\"Drink?\",\"chosen\":\"milk\",\"rejected\":\"tea\"}\n");
+    SUCCEED(cli, "reward", "score", cli->db, "-r",
+            "command:n=0; while read -r x; do n=$((n+1)); echo $n; done", "--quiet");
+    assert_non_null(strstr(cli->r.out, "\"comparison_id\":1,\"prompt_id\":1,\"response_id\":1,"
+                                       "\"rank\":1,\"rewards\":[1]"));
+    assert_non_null(strstr(cli->r.out, "\"comparison_id\":2,\"prompt_id\":1,\"response_id\":3,"
+                                       "\"rank\":1,\"rewards\":[3]"));
+    assert_non_null(strstr(cli->r.out, "\"comparison_id\":2,\"prompt_id\":1,\"response_id\":1,"
+                                       "\"rank\":2,\"rewards\":[1]"));
 }
 
 static void test_score__refuses_in_one_line(void **state) {
@@ -108,6 +124,7 @@ int main(void) {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, project_case_setup, project_case_teardown)
     const struct CMUnitTest tests[] = {
         CASE(test_score__rows),
+        CASE(test_score__asks_about_an_answer_once),
         CASE(test_score__summary),
         CASE(test_score__combines_rewards),
         CASE(test_score__refuses_in_one_line),
