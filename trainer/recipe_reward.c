@@ -511,7 +511,9 @@ enum err_code reward_fit_lm_run(struct run *run, const struct command_args *args
                                               .tokenizer = tokenizer,
                                               .context = base.context};
     TRY(reward_data_read(run, &source, &data, err));
-    TRY(train_model_open(run, &config->train, device, tokenizer, &head, &model, err));
+    const struct train_start start = {
+        .config = &config->train, .device = device, .tokenizer = tokenizer, .head = head};
+    TRY(train_model_open(run, &start, &model, err));
     fit.model = model;
     TRY(set_pad(&fit, tokenizer, err));
     TRY(fit_init(&fit, err));

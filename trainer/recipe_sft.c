@@ -153,7 +153,9 @@ enum err_code sft_run(struct run *run, const struct command_args *args, struct e
     TRY(train_model_open_tokenizer(&config->train, &tokenizer, err));
     TRY(train_model_look(&config->train, head.kind, &base, err));
     TRY(sft_data_read(run, &config->data, tokenizer, base.context, &data, err));
-    TRY(train_model_open(run, &config->train, device, tokenizer, &head, &model, err));
+    const struct train_start start = {
+        .config = &config->train, .device = device, .tokenizer = tokenizer, .head = head};
+    TRY(train_model_open(run, &start, &model, err));
     TRY(sft_init(&sft, &config->train, &data, model, err));
     SCOPED(strbuf) struct strbuf next = STRBUF_INIT(PATH_MAX);
     if (config->train.train == TRAIN_LORA) {

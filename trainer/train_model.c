@@ -142,19 +142,19 @@ static enum err_code open_preset(const struct train_config *config, struct model
     return model_new_random(&model, options, out, err);
 }
 
-enum err_code train_model_open(struct run *run, const struct train_config *config,
-                               struct tt_device device, const struct tokenizer *tokenizer,
-                               const struct train_head *head, struct model **out,
+enum err_code train_model_open(struct run *run, const struct train_start *start, struct model **out,
                                struct error *err) {
+    const struct train_config *config = start->config;
+    const struct tokenizer *tokenizer = start->tokenizer;
     struct model_options options = {
-        .device = device,
+        .device = start->device,
         .training = config->train == TRAIN_LORA ? MODEL_TRAIN_LORA : MODEL_TRAIN_ALL,
         .recompute = config->recompute,
         .seed = run->settings->seed,
-        .head = head->kind,
-        .score_init_std = head->score_init_std,
+        .head = start->head.kind,
+        .score_init_std = start->head.score_init_std,
     };
-    TRY(train_model_compute_dtype(run, device, &options.compute, err));
+    TRY(train_model_compute_dtype(run, start->device, &options.compute, err));
     if (model_preset_of(config->model)) {
         return open_preset(config, &options, tokenizer, out, err);
     }

@@ -37,13 +37,18 @@ ERR_NODISCARD enum err_code train_model_compute_dtype(const struct run *run,
                                                       struct tt_device device, enum tt_dtype *out,
                                                       struct error *err);
 
+/* What a model is opened from, and as. Borrowed. */
+struct train_start {
+    const struct train_config *config;
+    struct tt_device device;
+    const struct tokenizer *tokenizer;
+    struct train_head head;
+};
+
 /* Weights as they are, or random ones of a preset, whose vocabulary becomes the tokenizer's.
  *   fails    ERR_CONFIG for adapters' targets that are no weights; ERR_DATA when the tokenizer has
  *            more tokens than the model; what opening fails with */
-ERR_NODISCARD enum err_code train_model_open(struct run *run, const struct train_config *config,
-                                             struct tt_device device,
-                                             const struct tokenizer *tokenizer,
-                                             const struct train_head *head, struct model **out,
-                                             struct error *err);
+ERR_NODISCARD enum err_code train_model_open(struct run *run, const struct train_start *start,
+                                             struct model **out, struct error *err);
 
 #endif
