@@ -8,9 +8,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* oneDNN makes kernels for every number of rows that it meets, and keeps them. */
-#define ROWS_MULTIPLE 32
-
 /* A text's place among those given, and its tokens. */
 struct ranked_text {
     int64_t index;
@@ -61,7 +58,7 @@ static enum err_code rank_texts(const struct model_config *config,
 static enum err_code score_batch(struct model_scorer *scorer, double *out, struct error *err) {
     struct packed_batch *batch = &scorer->batch;
     SCOPED(tt_scope) tt_scope *s = tt_scope_open_on(TT_NO_GRAD, model_device(scorer->model));
-    TRY(packed_batch_fill(batch, ROWS_MULTIPLE, model_config_of(scorer->model)->context, err));
+    TRY(packed_batch_fill(batch, PACKED_BATCH_ROWS, model_config_of(scorer->model)->context, err));
     tt_tensor *hidden = model_hidden(s, scorer->model, batch);         /* [N, D] */
     tt_tensor *scores = model_scores(s, scorer->model, hidden, batch); /* [A] */
     return tt_read_f64(s, tt_cast(s, scores, TT_F64), out, batch->added, err);

@@ -57,6 +57,9 @@ ERR_NODISCARD enum err_code packed_batch_add(struct packed_batch *batch, const i
                                              int64_t count, const bool *is_target,
                                              struct error *err);
 
+/* What forward passes fill to: few shapes, and at 512 tokens 3 % more of them on average. */
+#define PACKED_BATCH_ROWS 32
+
 /* Makes the number of tokens a multiple, by sequences of at most `longest` tokens without targets.
  * They change nothing but the shapes of matrix products, of which there are then few: oneDNN makes
  * kernels for every number of rows that it meets, and keeps them.

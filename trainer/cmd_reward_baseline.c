@@ -7,6 +7,7 @@
 #include "reward/baseline_eval.h"
 #include "reward/fold_plan.h"
 #include "trainer/cmd_reward.h"
+#include "trainer/pair_scores_json.h"
 #include "trainer/run.h"
 
 #include <inttypes.h>
@@ -122,28 +123,6 @@ static void write_text(const struct baseline_run *b, struct strbuf *out) {
     }
 }
 
-static void write_score(struct json_writer *w, const char *name, const struct pair_score *score) {
-    json_put_object_begin(w, name);
-    json_put_f64_or_null(w, "value", score->value);
-    json_put_f64_or_null(w, "low", score->low);
-    json_put_f64_or_null(w, "high", score->high);
-    json_write_object_end(w);
-}
-
-static void write_bins(struct json_writer *w, const struct pair_bin bins[PAIR_BINS]) {
-    json_put_array_begin(w, "reliability");
-    for (int b = 0; b < PAIR_BINS; b++) {
-        if (bins[b].weight > 0.0) {
-            json_write_object_begin(w);
-            json_put_f64(w, "said", bins[b].said);
-            json_put_f64(w, "share", bins[b].share);
-            json_put_f64(w, "judgements", bins[b].weight);
-            json_write_object_end(w);
-        }
-    }
-    json_write_array_end(w);
-}
-
 static void write_scores(struct json_writer *w, const struct pair_scores scores[BASELINE_COUNT]) {
     for (enum baseline_kind kind = 0; kind < BASELINE_COUNT; kind++) {
         json_put_object_begin(w, baseline_name(kind));
@@ -151,11 +130,11 @@ static void write_scores(struct json_writer *w, const struct pair_scores scores[
         json_put_f64(w, "decided_pairs", scores[kind].decided);
         json_put_f64(w, "judgements", scores[kind].weight);
         json_put_i64(w, "prompts", scores[kind].clusters);
-        write_score(w, "accuracy", &scores[kind].accuracy);
-        write_score(w, "nll_nats", &scores[kind].nll);
-        write_score(w, "brier", &scores[kind].brier);
-        write_score(w, "ece", &scores[kind].ece);
-        write_bins(w, scores[kind].bins);
+        pair_score_put(w, "accuracy", &scores[kind].accuracy);
+        pair_score_put(w, "nll_nats", &scores[kind].nll);
+        pair_score_put(w, "brier", &scores[kind].brier);
+        pair_score_put(w, "ece", &scores[kind].ece);
+        pair_bins_put(w, scores[kind].bins);
         json_write_object_end(w);
     }
 }

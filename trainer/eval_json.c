@@ -2,28 +2,7 @@
 #include "base/json_writer.h"
 #include "base/scoped.h"
 #include "trainer/eval_print.h"
-
-static void put_score(struct json_writer *w, const char *name, const struct pair_score *score) {
-    json_put_object_begin(w, name);
-    json_put_f64_or_null(w, "value", score->value);
-    json_put_f64_or_null(w, "low", score->low);
-    json_put_f64_or_null(w, "high", score->high);
-    json_write_object_end(w);
-}
-
-static void put_bins(struct json_writer *w, const struct pair_bin bins[PAIR_BINS]) {
-    json_put_array_begin(w, "reliability");
-    for (int b = 0; b < PAIR_BINS; b++) {
-        if (bins[b].weight > 0.0) {
-            json_write_object_begin(w);
-            json_put_f64(w, "said", bins[b].said);
-            json_put_f64(w, "share", bins[b].share);
-            json_put_f64(w, "judgements", bins[b].weight);
-            json_write_object_end(w);
-        }
-    }
-    json_write_array_end(w);
-}
+#include "trainer/pair_scores_json.h"
 
 static void put_slices(struct json_writer *w, const struct reward_evaluation *e, int64_t reward) {
     json_put_array_begin(w, "slices");
@@ -35,8 +14,8 @@ static void put_slices(struct json_writer *w, const struct reward_evaluation *e,
             json_put_string(w, "name", e->slices.list[s].name);
             json_put_f64(w, "decided", score->decided);
             json_put_f64(w, "judgements", score->weight);
-            put_score(w, "accuracy", &score->accuracy);
-            put_score(w, "nll_nats", &score->nll);
+            pair_score_put(w, "accuracy", &score->accuracy);
+            pair_score_put(w, "nll_nats", &score->nll);
             json_write_object_end(w);
         }
     }
@@ -46,12 +25,12 @@ static void put_slices(struct json_writer *w, const struct reward_evaluation *e,
 /* Sets of three answers or more. */
 static void put_sets(struct json_writer *w, const struct reward_eval_row *row) {
     json_put_f64(w, "choices", row->choices);
-    put_score(w, "best_of_n", &row->choice);
+    pair_score_put(w, "best_of_n", &row->choice);
     json_put_f64(w, "orders", row->orders);
-    put_score(w, "order_nll_nats", &row->order_nll);
+    pair_score_put(w, "order_nll_nats", &row->order_nll);
     json_put_f64(w, "tied_sets", row->tied);
-    put_score(w, "tied_accurate", &row->tied_accurate);
-    put_score(w, "tied_apart", &row->tied_apart);
+    pair_score_put(w, "tied_accurate", &row->tied_accurate);
+    pair_score_put(w, "tied_apart", &row->tied_apart);
     json_put_i64(w, "ties_pairs", row->ties_pairs);
     json_put_f64_or_null(w, "ties_score", row->ties_score);
 }
@@ -63,8 +42,8 @@ static void put_differences(struct json_writer *w, const struct reward_evaluatio
         if (other != reward) {
             json_write_object_begin(w);
             json_put_string(w, "from", reward_evaluation_name(e, other));
-            put_score(w, "accuracy", reward_eval_difference(&e->eval, reward, other));
-            put_score(w, "nll_nats", &e->eval.nll_gaps[reward * e->reward_count + other]);
+            pair_score_put(w, "accuracy", reward_eval_difference(&e->eval, reward, other));
+            pair_score_put(w, "nll_nats", &e->eval.nll_gaps[reward * e->reward_count + other]);
             json_write_object_end(w);
         }
     }
@@ -88,21 +67,21 @@ static void put_reward(struct json_writer *w, const struct reward_evaluation *e,
     json_put_i64(w, "pairs_unknown", row->pairs_unknown);
     json_put_i64(w, "answers_unknown", row->answers_unknown);
     json_put_f64(w, "decided_pairs", row->scores.decided);
-    put_score(w, "accuracy", &row->scores.accuracy);
-    put_score(w, "nll_nats", &row->scores.nll);
-    put_score(w, "brier", &row->scores.brier);
-    put_score(w, "ece", &row->scores.ece);
+    pair_score_put(w, "accuracy", &row->scores.accuracy);
+    pair_score_put(w, "nll_nats", &row->scores.nll);
+    pair_score_put(w, "brier", &row->scores.brier);
+    pair_score_put(w, "ece", &row->scores.ece);
     json_put_f64_or_null(w, "temperature", row->temperature);
     json_put_f64_or_null(w, "calibrated_nll_nats", row->calibrated_nll);
-    put_score(w, "length_adjusted_accuracy", &row->length_adjusted);
-    put_score(w, "length_matched_accuracy", &row->length_matched);
+    pair_score_put(w, "length_adjusted_accuracy", &row->length_adjusted);
+    pair_score_put(w, "length_matched_accuracy", &row->length_matched);
     json_put_f64(w, "length_matched_pairs", row->matched_pairs);
-    put_score(w, "length_pearson", &row->pearson);
-    put_score(w, "length_spearman", &row->spearman);
+    pair_score_put(w, "length_pearson", &row->pearson);
+    pair_score_put(w, "length_spearman", &row->spearman);
     put_sets(w, row);
     put_differences(w, e, reward);
     put_slices(w, e, reward);
-    put_bins(w, row->scores.bins);
+    pair_bins_put(w, row->scores.bins);
     json_write_object_end(w);
 }
 

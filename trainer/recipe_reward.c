@@ -87,9 +87,6 @@ static void judge(struct pass *pass, int64_t example, const double *scores, doub
 
 /* --- gradients of a micro-batch --- */
 
-/* Of the tokens of a micro-batch, so that products have few shapes (policy/packed_batch.h). */
-#define ROWS_MULTIPLE 32
-
 /* A score that is not finite gives a gradient that is not: what then happens is
  * optimiser.nonfinite's to say. */
 static void judge_batch(struct fit *fit, struct pass *pass, double step_weight) {
@@ -112,7 +109,8 @@ static enum err_code flush(struct fit *fit, struct pass *pass, double step_weigh
     if (fit->example_count == 0) {
         return ERR_OK;
     }
-    TRY(packed_batch_fill(&fit->batch, ROWS_MULTIPLE, model_config_of(fit->model)->context, err));
+    TRY(packed_batch_fill(&fit->batch, PACKED_BATCH_ROWS, model_config_of(fit->model)->context,
+                          err));
     SCOPED(tt_scope) tt_scope *s = tt_scope_open_on(TT_GRAD, model_device(fit->model));
     tt_tensor *hidden = model_hidden(s, fit->model, &fit->batch);         /* [N, D] */
     tt_tensor *scores = model_scores(s, fit->model, hidden, &fit->batch); /* [A] */

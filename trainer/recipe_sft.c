@@ -32,15 +32,13 @@ struct sft {
 
 /* --- micro-batches --- */
 
-/* Of the tokens of a micro-batch, so that products have few shapes (policy/packed_batch.h). */
-#define ROWS_MULTIPLE 32
-
 static enum err_code flush(struct sft *sft, int64_t step_targets, enum tt_grad_mode grad,
                            struct sft_sums *sums, struct error *err) {
     if (sft->batch.sequences == 0) {
         return ERR_OK;
     }
-    TRY(packed_batch_fill(&sft->batch, ROWS_MULTIPLE, model_config_of(sft->model)->context, err));
+    TRY(packed_batch_fill(&sft->batch, PACKED_BATCH_ROWS, model_config_of(sft->model)->context,
+                          err));
     TRY(sft_loss_add(sft->model, &sft->batch, step_targets, grad, sums, err));
     packed_batch_reset(&sft->batch);
     return ERR_OK;
