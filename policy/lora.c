@@ -51,13 +51,15 @@ static enum err_code declare_half(const struct adapters *adapters,
                                   struct error *err) {
     char name[LORA_NAME_BYTES];
     lora_name(name, weight, half);
+    const bool is_a = half == LORA_A;
     const struct tt_param_spec spec = {
         .name = name,
         .dtype = TT_F32,
-        .shape = half == LORA_A ? TT_SHAPE(adapters->rank, weight->shape[1])
-                                : TT_SHAPE(weight->shape[0], adapters->rank),
+        .shape = is_a ? TT_SHAPE(adapters->rank, weight->shape[1])
+                      : TT_SHAPE(weight->shape[0], adapters->rank),
         .trainable = true,
         .decay = true,
+        .block = is_a ? weight->shape[1] : weight->block_rows * adapters->rank,
     };
     return tt_params_declare(adapters->params, &spec, err);
 }

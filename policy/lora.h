@@ -4,6 +4,8 @@
  *           writes and merges them.
  * Names:    "layers.3.attn.q.lora_a" [r, in] and "layers.3.attn.q.lora_b" [out, r], in the model's
  *           store; f32, trainable.
+ * Blocks:   those of Adam-mini are the rows of A, one for each direction that is read, and in B the
+ *           rows that the adapted weight's own blocks have (policy/model_layout.h).
  * Source:   Hu et al. 2021 (arXiv 2106.09685), section 4.1; the scale alpha / sqrt(r) is that of
  *           Kalajdzievski 2023 (arXiv 2312.03732).
  * Threads:  no state.

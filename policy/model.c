@@ -40,6 +40,7 @@ static enum err_code declare(const struct model *model, struct tt_params *params
         .shape = shape_of(tensor),
         .trainable = trainable,
         .decay = tensor->decay,
+        .block = tensor->block_rows * tensor->shape[1],
     };
     return tt_params_declare(params, &spec, err);
 }

@@ -9,12 +9,15 @@
 #define FIRST_IN_LAYER MODEL_ATTN_NORM
 #define LAST_IN_LAYER  MODEL_MLP_DOWN_BIAS
 
+enum block { BLOCK_HEAD, BLOCK_ROW, BLOCK_TENSOR };
+
 static const struct role_facts {
     const char *name;
     int64_t dims;
     bool decay;
+    enum block block;
 } roles[] = {
-#define ROLE_FACTS(role, name, dims, decay) {name, dims, decay},
+#define ROLE_FACTS(role, name, dims, decay, block) {name, dims, decay, BLOCK_##block},
     MODEL_ROLES(ROLE_FACTS)
 #undef ROLE_FACTS
 };
@@ -102,6 +105,18 @@ static void set_shape(const struct model_config *config, struct model_tensor *te
     tensor->shape[1] = tensor->dims == 2 ? shapes[tensor->role][1] : 1;
 }
 
+static int64_t block_rows_of(const struct model_config *config, const struct model_tensor *tensor) {
+    switch (roles[tensor->role].block) {
+    case BLOCK_HEAD:
+        return config->head_dim;
+    case BLOCK_TENSOR:
+        return tensor->shape[0];
+    case BLOCK_ROW:
+        break;
+    }
+    return 1;
+}
+
 struct model_tensor model_layout_of(const struct model_config *config, enum model_role role,
                                     int64_t layer) {
     ASSERT((unsigned)role < MODEL_ROLE_COUNT);
@@ -109,6 +124,7 @@ struct model_tensor model_layout_of(const struct model_config *config, enum mode
     struct model_tensor tensor = {
         .role = role, .layer = -1, .dims = facts->dims, .decay = facts->decay};
     set_shape(config, &tensor);
+    tensor.block_rows = block_rows_of(config, &tensor);
     if (model_role_in_layer(role)) {
         ASSERT(layer >= 0 && layer < config->layers);
         tensor.layer = layer;

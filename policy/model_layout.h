@@ -9,6 +9,11 @@
  *           the Hugging Face order. What a file stores otherwise (gpt2's transposed and joined
  *           c_attn, GGUF's and llama2.c's order of rope) is turned at reading and writing
  *           (policy/model_family.h).
+ * Blocks:   those of Adam-mini (arXiv 2406.16793) as its authors' code cuts them since its version
+ *           1.1: q and k by head (of keys: by key head), other matrices by row, which is an output
+ *           neuron or a token, norms whole, biases by element, which is a row of theirs. Here each
+ *           role says so itself; there names are searched, and a head is rows / heads wide, which
+ *           is not head_dim in every family.
  * Threads:  no state.
  */
 #ifndef POLICY_MODEL_LAYOUT_H
@@ -20,36 +25,36 @@
 #include <stdint.h>
 
 /* Role, our name (in a layer: behind "layers.N."), number of dimensions, whether weight decay is
- * customary. */
-#define MODEL_ROLES(X)                              \
-    X(EMBED, "embed.weight", 2, true)               \
-    X(POSITION, "position.weight", 2, true)         \
-    X(ATTN_NORM, "attn_norm.weight", 1, false)      \
-    X(ATTN_NORM_BIAS, "attn_norm.bias", 1, false)   \
-    X(Q, "attn.q.weight", 2, true)                  \
-    X(Q_BIAS, "attn.q.bias", 1, false)              \
-    X(K, "attn.k.weight", 2, true)                  \
-    X(K_BIAS, "attn.k.bias", 1, false)              \
-    X(V, "attn.v.weight", 2, true)                  \
-    X(V_BIAS, "attn.v.bias", 1, false)              \
-    X(Q_NORM, "attn.q_norm.weight", 1, false)       \
-    X(K_NORM, "attn.k_norm.weight", 1, false)       \
-    X(ATTN_OUT, "attn.out.weight", 2, true)         \
-    X(ATTN_OUT_BIAS, "attn.out.bias", 1, false)     \
-    X(MLP_NORM, "mlp_norm.weight", 1, false)        \
-    X(MLP_NORM_BIAS, "mlp_norm.bias", 1, false)     \
-    X(MLP_GATE, "mlp.gate.weight", 2, true)         \
-    X(MLP_UP, "mlp.up.weight", 2, true)             \
-    X(MLP_UP_BIAS, "mlp.up.bias", 1, false)         \
-    X(MLP_DOWN, "mlp.down.weight", 2, true)         \
-    X(MLP_DOWN_BIAS, "mlp.down.bias", 1, false)     \
-    X(FINAL_NORM, "final_norm.weight", 1, false)    \
-    X(FINAL_NORM_BIAS, "final_norm.bias", 1, false) \
-    X(HEAD, "head.weight", 2, true)                 \
-    X(SCORE, "score.weight", 2, true)
+ * customary, what shares a second moment in Adam-mini. */
+#define MODEL_ROLES(X)                                   \
+    X(EMBED, "embed.weight", 2, true, ROW)               \
+    X(POSITION, "position.weight", 2, true, ROW)         \
+    X(ATTN_NORM, "attn_norm.weight", 1, false, TENSOR)   \
+    X(ATTN_NORM_BIAS, "attn_norm.bias", 1, false, ROW)   \
+    X(Q, "attn.q.weight", 2, true, HEAD)                 \
+    X(Q_BIAS, "attn.q.bias", 1, false, ROW)              \
+    X(K, "attn.k.weight", 2, true, HEAD)                 \
+    X(K_BIAS, "attn.k.bias", 1, false, ROW)              \
+    X(V, "attn.v.weight", 2, true, ROW)                  \
+    X(V_BIAS, "attn.v.bias", 1, false, ROW)              \
+    X(Q_NORM, "attn.q_norm.weight", 1, false, TENSOR)    \
+    X(K_NORM, "attn.k_norm.weight", 1, false, TENSOR)    \
+    X(ATTN_OUT, "attn.out.weight", 2, true, ROW)         \
+    X(ATTN_OUT_BIAS, "attn.out.bias", 1, false, ROW)     \
+    X(MLP_NORM, "mlp_norm.weight", 1, false, TENSOR)     \
+    X(MLP_NORM_BIAS, "mlp_norm.bias", 1, false, ROW)     \
+    X(MLP_GATE, "mlp.gate.weight", 2, true, ROW)         \
+    X(MLP_UP, "mlp.up.weight", 2, true, ROW)             \
+    X(MLP_UP_BIAS, "mlp.up.bias", 1, false, ROW)         \
+    X(MLP_DOWN, "mlp.down.weight", 2, true, ROW)         \
+    X(MLP_DOWN_BIAS, "mlp.down.bias", 1, false, ROW)     \
+    X(FINAL_NORM, "final_norm.weight", 1, false, TENSOR) \
+    X(FINAL_NORM_BIAS, "final_norm.bias", 1, false, ROW) \
+    X(HEAD, "head.weight", 2, true, ROW)                 \
+    X(SCORE, "score.weight", 2, true, ROW)
 
 enum model_role {
-#define MODEL_ROLE_ENUM(role, name, dims, decay) MODEL_##role,
+#define MODEL_ROLE_ENUM(role, name, dims, decay, block) MODEL_##role,
     MODEL_ROLES(MODEL_ROLE_ENUM)
 #undef MODEL_ROLE_ENUM
         MODEL_ROLE_COUNT
@@ -64,6 +69,7 @@ struct model_tensor {
     int64_t dims;     /* 1 or 2 */
     int64_t shape[2]; /* [out, in], [rows, D], or [size, 1] for one dimension */
     bool decay;
+    int64_t block_rows; /* neighbouring rows that share a second moment in Adam-mini */
 };
 
 /* Whether there is one in each layer, or one in the model. */

@@ -44,6 +44,7 @@ const struct cuda_half *accord_cuda_half(void) {
         .current_stream = current_stream,
         .synchronize = synchronize,
         .adamw = kernel_adamw_cuda,
+        .adam_mini = kernel_adam_mini_cuda,
         .norm = kernel_norm_cuda,
         .random_uniform = kernel_random_uniform_cuda,
         .random_normal = kernel_random_normal_cuda,

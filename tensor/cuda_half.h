@@ -9,6 +9,7 @@
 #define TENSOR_CUDA_HALF_H
 
 #include "base/error.h"
+#include "tensor/kernels/kernel_adam_mini.h"
 #include "tensor/kernels/kernel_adamw.h"
 #include "tensor/kernels/kernel_logp.h"
 #include "tensor/kernels/kernel_norm.h"
@@ -21,7 +22,7 @@ extern "C" {
 #endif
 
 /* Raised whenever the table changes: both halves are built together, but may be installed apart. */
-#define CUDA_HALF_VERSION 2
+#define CUDA_HALF_VERSION 3
 
 struct cuda_half {
     int64_t version;
@@ -37,6 +38,8 @@ struct cuda_half {
     enum err_code (*synchronize)(int32_t device, struct error *err);
 
     enum err_code (*adamw)(const struct kernel_adamw_args *args, void *stream, struct error *err);
+    enum err_code (*adam_mini)(const struct kernel_adam_mini_args *args, void *stream,
+                               struct error *err);
     enum err_code (*norm)(const struct kernel_norm_args *args, void *stream,
                           struct kernel_norm_result *out_result, struct error *err);
     enum err_code (*random_uniform)(const struct kernel_random_args *args, void *stream,

@@ -9,6 +9,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
+#include <cinttypes>
 #include <cmath>
 #include <cstring>
 
@@ -57,6 +58,12 @@ enum err_code check_spec(const tt_params *params, const tt_param_spec *spec, str
         return err_set(err, ERR_SHAPE, "parameter '%s': its shape is negative or too large",
                        spec->name);
     }
+    if (spec->block < 0 || (spec->block > 0 && elements % spec->block != 0)) {
+        return err_set(err, ERR_SHAPE,
+                       "parameter '%s': blocks of %" PRId64 " do not divide its %" PRId64
+                       " elements",
+                       spec->name, spec->block, elements);
+    }
     return ERR_OK;
 }
 
@@ -66,6 +73,8 @@ flat_range lay_out(tt_params *params, bool decay, int64_t start) {
     for (param_entry &entry : params->entries) {
         if (entry.spec.trainable && entry.spec.decay == decay) {
             entry.offset = offset;
+            entry.first_block = params->blocks;
+            params->blocks += block_count(entry.spec);
             offset = align_up(offset + element_count(entry.spec.shape));
         }
     }
@@ -145,6 +154,10 @@ int64_t element_count(const tt_shape &shape) {
         }
     }
     return count;
+}
+
+int64_t block_count(const tt_param_spec &spec) {
+    return spec.block > 0 ? element_count(spec.shape) / spec.block : 0;
 }
 
 at::Tensor flat_window(const at::Tensor &flat, const param_entry &entry) {

@@ -1,4 +1,5 @@
-/* tt_params.h - named parameters in flat buffers, and AdamW over them. Include tensor/tt.h.
+/* tt_params.h - named parameters in flat buffers, and AdamW or Adam-mini over them. Include
+ * tensor/tt.h.
  *
  * Use:      struct tt_params *params = NULL;
  *           TRY(tt_params_new(device, &params, err));
@@ -48,6 +49,10 @@ struct tt_param_spec {
     struct tt_shape shape;
     bool trainable;
     bool decay; /* weight decay applies (matrices: yes; norms and biases: customarily no) */
+
+    /* For Adam-mini: neighbours, in row-major order, that share one second moment. It divides the
+     * number of elements. 0 leaves it open, and such a store is refused by Adam-mini. */
+    int64_t block;
 };
 
 ERR_NODISCARD enum err_code tt_params_new(struct tt_device device, struct tt_params **out_params,
@@ -105,18 +110,27 @@ ERR_NODISCARD enum err_code tt_params_save(const struct tt_params *params, const
 ERR_NODISCARD enum err_code tt_params_load(struct tt_params *params, const char *path,
                                            struct error *err) TT_NOEXCEPT;
 
-/* --- AdamW (arXiv 1711.05101): decoupled weight decay ---------------------------------------- */
+/* --- AdamW (arXiv 1711.05101): decoupled weight decay ----------------------------------------
+ *
+ * Adam-mini (arXiv 2406.16793) is AdamW with one second moment for each block of a parameter, the
+ * running mean of its squared gradients: half of the state, and with blocks of one element the same
+ * bits. */
 
 struct tt_adamw;
+
+enum tt_second_moments { TT_MOMENT_EACH /* AdamW */, TT_MOMENT_BLOCK /* Adam-mini */ };
 
 struct tt_adamw_config {
     double beta1;        /* in [0, 1); customarily 0.9 */
     double beta2;        /* in [0, 1); customarily 0.999 */
     double eps;          /* > 0 also as an f32; customarily 1e-8, added after the square root */
     double weight_decay; /* >= 0; per step values shrink by learning_rate * weight_decay */
+    enum tt_second_moments second_moments;
 };
 
-/* `params` is borrowed, allocated, and outlives the optimiser. */
+/* `params` is borrowed, allocated, and outlives the optimiser.
+ *   fails    ERR_CONFIG for a number out of range; ERR_INTERNAL where Adam-mini is asked for and a
+ *            parameter was declared without a block; ERR_OOM */
 ERR_NODISCARD enum err_code tt_adamw_new(struct tt_params *params,
                                          const struct tt_adamw_config *config,
                                          struct tt_adamw **out_adamw,
@@ -131,8 +145,11 @@ ERR_NODISCARD enum err_code tt_adamw_step(struct tt_adamw *adamw, double learnin
 
 int64_t tt_adamw_steps_done(const struct tt_adamw *adamw) TT_NOEXCEPT;
 
+/* Numbers that tt_adamw_save writes, f32 each: both moments. */
+int64_t tt_adamw_state_elements(const struct tt_adamw *adamw) TT_NOEXCEPT;
+
 /* Both moments by parameter name and the step count, as safetensors; loading continues bit for bit.
- */
+ * Those of Adam-mini are [blocks] of each parameter. */
 ERR_NODISCARD enum err_code tt_adamw_save(const struct tt_adamw *adamw, const char *path,
                                           struct error *err) TT_NOEXCEPT;
 ERR_NODISCARD enum err_code tt_adamw_load(struct tt_adamw *adamw, const char *path,

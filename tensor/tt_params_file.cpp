@@ -145,7 +145,7 @@ std::vector<named_tensor> moment_tensors(const tt_adamw *adamw) {
     for (const param_entry &entry : adamw->params->entries) {
         if (entry.spec.trainable) {
             tensors.push_back({"exp_avg." + entry.name, flat_window(adamw->exp_avg, entry)});
-            tensors.push_back({"exp_avg_sq." + entry.name, flat_window(adamw->exp_avg_sq, entry)});
+            tensors.push_back({"exp_avg_sq." + entry.name, second_moments(adamw, entry)});
         }
     }
     return tensors;

@@ -8,7 +8,7 @@
  *           expected.step = step;
  *           TRY(checkpoint_load("runs/7", &expected, params, adamw, numbers, err));
  * Folder:   runs/7/checkpoint-200/ with params.safetensors (every trainable parameter),
- *           optimizer.safetensors (AdamW's moments and step count) and state.json. It is written as
+ *           optimizer.safetensors (the moments and step count) and state.json. It is written as
  *           "checkpoint-200.tmp" and renamed when whole, so a folder of the final name is whole.
  * Frozen:   parameters that are not trained come from the base model again and are not saved.
  * Refused:  a checkpoint of another configuration, data, base model, build, thread count,

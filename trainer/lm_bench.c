@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/scoped.h"
+#include "tensor/kernels/kernel_adam_mini.h"
 #include "tensor/kernels/kernel_adamw.h"
 #include "tensor/kernels/kernel_stream.h"
 #include "tensor/tt.h"
@@ -15,6 +16,8 @@
 #include <string.h>
 
 #define ADAMW_BYTES_PER_PARAMETER 28.0 /* reads 4 floats, writes 3 */
+#define MINI_BYTES_PER_PARAMETER  20.0 /* reads 3, writes 2 */
+#define MINI_BLOCK                1024
 #define ADAMW_BUFFERS             4
 #define OPS_PER_CYCLE             10.0
 
@@ -82,6 +85,23 @@ static enum err_code run_kernel(void *context, struct error *err) {
     return ERR_OK;
 }
 
+/* In rows of MINI_BLOCK, and what is left in blocks of one. */
+static enum err_code run_mini(void *context, struct error *err) {
+    (void)err;
+    const struct adamw_work *work = context;
+    const int64_t n = work->args.n;
+    const int64_t rows = n / MINI_BLOCK;
+    const int64_t whole = rows * MINI_BLOCK;
+    const struct kernel_adam_mini_part parts[] = {
+        {.first = 0, .n = whole, .block = MINI_BLOCK, .first_block = 0},
+        {.first = whole, .n = n - whole, .block = 1, .first_block = rows},
+    };
+    const struct kernel_adam_mini_args args = {
+        .adamw = work->args, .parts = parts, .parts_count = 2};
+    kernel_adam_mini_cpu(&args, work->cpu);
+    return ERR_OK;
+}
+
 static enum err_code run_fused(void *context, struct error *err) {
     const struct adamw_work *work = context;
     return tt_peer_adamw_fused(&work->args, err);
@@ -107,6 +127,11 @@ enum err_code bench_adamw_run(struct run *run, const struct command_args *args, 
     const struct bench_case cases[] = {
         ADAMW_CASE("memory: 4 reads, 3 writes", run_traffic),
         ADAMW_CASE("accord, one flat buffer", run_kernel),
+        {.name = "accord, Adam-mini, rows of 1024",
+         .run = run_mini,
+         .context = &work,
+         .work = MINI_BYTES_PER_PARAMETER * (double)n,
+         .rate = BENCH_GB_PER_S},
         ADAMW_CASE("at::_fused_adamw_", run_fused),
         ADAMW_CASE("ATen ops, tensor by tensor", run_per_tensor),
     };

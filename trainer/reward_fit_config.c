@@ -117,7 +117,7 @@ static const struct config_field optimiser_fields[] = {TRAIN_OPTIMISER_FIELDS("2
 
 static const struct config_table optimiser_table =
     CONFIG_TABLE("reward fit.optimiser", train_optimiser_config, optimiser_fields, NULL,
-                 "AdamW, schedule and clipping");
+                 "kind, schedule and clipping");
 
 static const struct config_field reward_fit_fields[] = {
     TRAIN_FIELDS(&optimiser_table, "1", "true", "0"),

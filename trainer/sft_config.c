@@ -35,9 +35,8 @@ static const struct config_table data_table =
 
 static const struct config_field optimiser_fields[] = {TRAIN_OPTIMISER_FIELDS("2e-5")};
 
-static const struct config_table optimiser_table =
-    CONFIG_TABLE("sft.optimiser", train_optimiser_config, optimiser_fields, NULL,
-                 "AdamW, schedule and clipping");
+static const struct config_table optimiser_table = CONFIG_TABLE(
+    "sft.optimiser", train_optimiser_config, optimiser_fields, NULL, "kind, schedule and clipping");
 
 static const struct config_field sft_fields[] = {
     TRAIN_FIELDS(&optimiser_table, "3", "false", "0"),

@@ -1,6 +1,7 @@
 /* train_config.c - see train_config.h. */
 #include "trainer/train_config.h"
 
+const char *const train_optimiser_names[2] = {"adamw", "adam-mini"}; /* enum train_optimiser */
 const char *const train_weights_names[2] = {"all", "lora"};
 const char *const train_nonfinite_names[2] = {"stop", "skip_step"};
 const char *const train_save_dtype_names[3] = {"f32", "bf16", "f16"}; /* enum weight_dtype */

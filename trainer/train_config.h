@@ -7,7 +7,7 @@
  *           };
  *           static const struct config_field optimiser_fields[] = {TRAIN_OPTIMISER_FIELDS("2e-5")};
  *           static const struct config_table optimiser_table = CONFIG_TABLE("sft.optimiser",
- *               train_optimiser_config, optimiser_fields, NULL, "AdamW, schedule and clipping");
+ *               train_optimiser_config, optimiser_fields, NULL, "kind, schedule and clipping");
  *           static const struct config_field fields[] = {
  *               TRAIN_FIELDS(&optimiser_table, "3", "false", "0"),
  *               FIELD_SECTION(sft_config, data, ...),
@@ -25,10 +25,13 @@
 /* Which weights are trained. */
 enum train_weights { TRAIN_ALL, TRAIN_LORA };
 
+enum train_optimiser { TRAIN_ADAMW, TRAIN_ADAM_MINI };
+
 /* What happens to a step whose gradient is not finite. */
 enum train_nonfinite { TRAIN_STOP_NONFINITE, TRAIN_SKIP_NONFINITE };
 
 struct train_optimiser_config {
+    enum train_optimiser kind;
     double learning_rate;
     enum lr_kind schedule;
     double warmup_ratio, min_ratio;
@@ -63,30 +66,34 @@ struct train_config {
 };
 
 extern const struct config_table train_lora_table;
+extern const char *const train_optimiser_names[2];
 extern const char *const train_weights_names[2];
 extern const char *const train_nonfinite_names[2];
 extern const char *const train_save_dtype_names[3];
 
-#define TRAIN_OPTIMISER_FIELDS(learning_rate_default)                                       \
-    FIELD_F64_OPEN(train_optimiser_config, learning_rate, learning_rate_default, 0.0, 10.0, \
-                   "peak of the schedule"),                                                 \
-        FIELD_ENUM(train_optimiser_config, schedule, "linear", lr_kind_names,               \
-                   "how the learning rate falls behind the warm-up"),                       \
-        FIELD_F64(train_optimiser_config, warmup_ratio, "0", 0.0, 1.0,                      \
-                  "share of all steps that warm up"),                                       \
-        FIELD_F64(train_optimiser_config, min_ratio, "0", 0.0, 1.0,                         \
-                  "learning rate of the end, as a share of the peak"),                      \
-        FIELD_F64(train_optimiser_config, beta1, "0.9", 0.0, 0.9999999,                     \
-                  "decay of the first moment (arXiv 1711.05101)"),                          \
-        FIELD_F64(train_optimiser_config, beta2, "0.999", 0.0, 0.9999999,                   \
-                  "decay of the second moment"),                                            \
-        FIELD_F64_OPEN(train_optimiser_config, eps, "1e-8", 0.0, 1.0,                       \
-                       "added to the root of the second moment"),                           \
-        FIELD_F64(train_optimiser_config, weight_decay, "0", 0.0, 10.0,                     \
-                  "decoupled, of matrices only (arXiv 1711.05101)"),                        \
-        FIELD_F64_OPEN(train_optimiser_config, grad_norm_max, "1", 0.0, 1e9,                \
-                       "gradients are scaled down to this norm (arXiv 1211.5063)"),         \
-        FIELD_ENUM(train_optimiser_config, nonfinite, "stop", train_nonfinite_names,        \
+#define TRAIN_OPTIMISER_FIELDS(learning_rate_default)                                           \
+    FIELD_ENUM(train_optimiser_config, kind, "adamw", train_optimiser_names,                    \
+               "adam-mini has one second moment for each head or row of a weight: half of "     \
+               "the optimiser's memory (arXiv 2406.16793)"),                                    \
+        FIELD_F64_OPEN(train_optimiser_config, learning_rate, learning_rate_default, 0.0, 10.0, \
+                       "peak of the schedule"),                                                 \
+        FIELD_ENUM(train_optimiser_config, schedule, "linear", lr_kind_names,                   \
+                   "how the learning rate falls behind the warm-up"),                           \
+        FIELD_F64(train_optimiser_config, warmup_ratio, "0", 0.0, 1.0,                          \
+                  "share of all steps that warm up"),                                           \
+        FIELD_F64(train_optimiser_config, min_ratio, "0", 0.0, 1.0,                             \
+                  "learning rate of the end, as a share of the peak"),                          \
+        FIELD_F64(train_optimiser_config, beta1, "0.9", 0.0, 0.9999999,                         \
+                  "decay of the first moment (arXiv 1711.05101)"),                              \
+        FIELD_F64(train_optimiser_config, beta2, "0.999", 0.0, 0.9999999,                       \
+                  "decay of the second moment"),                                                \
+        FIELD_F64_OPEN(train_optimiser_config, eps, "1e-8", 0.0, 1.0,                           \
+                       "added to the root of the second moment"),                               \
+        FIELD_F64(train_optimiser_config, weight_decay, "0", 0.0, 10.0,                         \
+                  "decoupled, of matrices only (arXiv 1711.05101)"),                            \
+        FIELD_F64_OPEN(train_optimiser_config, grad_norm_max, "1", 0.0, 1e9,                    \
+                       "gradients are scaled down to this norm (arXiv 1211.5063)"),             \
+        FIELD_ENUM(train_optimiser_config, nonfinite, "stop", train_nonfinite_names,            \
                    "what happens where a gradient is not finite")
 
 #define TRAIN_FIELDS(optimiser_table, epochs_default, keep_best_default, patience_default)         \

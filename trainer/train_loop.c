@@ -381,10 +381,14 @@ int64_t train_micro_batch_tokens(const struct train_config *config, const struct
 static enum err_code train_loop_init(struct train_loop *loop, const struct train_job *job,
                                      struct error *err) {
     const struct train_config *config = job->run->config;
-    const struct tt_adamw_config adamw = {.beta1 = config->optimiser.beta1,
-                                          .beta2 = config->optimiser.beta2,
-                                          .eps = config->optimiser.eps,
-                                          .weight_decay = config->optimiser.weight_decay};
+    const struct train_optimiser_config *optimiser = &config->optimiser;
+    const struct tt_adamw_config adamw = {
+        .beta1 = optimiser->beta1,
+        .beta2 = optimiser->beta2,
+        .eps = optimiser->eps,
+        .weight_decay = optimiser->weight_decay,
+        .second_moments = optimiser->kind == TRAIN_ADAM_MINI ? TT_MOMENT_BLOCK : TT_MOMENT_EACH,
+    };
     loop->job = job;
     loop->config = config;
     loop->params = model_trained(job->model);

@@ -5,8 +5,8 @@
  *           const struct train_job job = {.run = run, .recipe = &recipe, .model = model, ...};
  *           TRY(train_job_run(&job, args, err));
  * Step:     recipe->gradients adds those of the mean loss of a step; gradients are clipped to their
- *           norm; AdamW moves the weights at the rate of the schedule. A step is the same bits
- *           however often the run was stopped before it.
+ *           norm; AdamW or Adam-mini moves the weights at the rate of the schedule. A step is the
+ *           same bits however often the run was stopped before it.
  * Folder:   of the run: metrics.jsonl and eval_metrics.jsonl, checkpoint-N/, best.safetensors
  *           (with keep_best: what was trained, and the recipe's numbers, at the evaluation of least
  *           loss), final/ (policy/model_save.h), and what run_folder.h says.

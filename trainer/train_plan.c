@@ -25,12 +25,12 @@ struct plan {
 
 /* --- what is known --- */
 
-#define CHECKPOINT_BYTES_PER_PARAMETER 12 /* f32: the parameter and two moments */
-
-static int64_t disk_bytes(const struct train_config *config, int64_t trained) {
-    const int64_t checkpoints = config->checkpoints_kept + 1;
-    const int64_t best = config->keep_best ? (int64_t)sizeof(float) : 0;
-    return trained * (checkpoints * CHECKPOINT_BYTES_PER_PARAMETER + best);
+/* Numbers of f32: the parameters, and in checkpoints the optimiser's moments of them. */
+static int64_t disk_bytes(const struct train_loop *loop, int64_t trained) {
+    const int64_t checkpoints = loop->config->checkpoints_kept + 1;
+    const int64_t best = loop->config->keep_best ? trained : 0;
+    const int64_t numbers = checkpoints * (trained + tt_adamw_state_elements(loop->adamw)) + best;
+    return numbers * (int64_t)sizeof(float);
 }
 
 static struct plan plan_of(const struct train_loop *loop) {
@@ -50,7 +50,7 @@ static struct plan plan_of(const struct train_loop *loop) {
         plan.evaluation_examples > 0 ? (plan.steps + every - 1) / every : 0; /* one at the end */
     plan.tokens = (double)recipe->tokens * train_loop_epochs(loop, plan.steps);
     plan.evaluation_tokens = (double)recipe->evaluation_tokens * (double)plan.evaluations;
-    plan.disk_bytes = disk_bytes(loop->config, plan.trained);
+    plan.disk_bytes = disk_bytes(loop, plan.trained);
     return plan;
 }
 

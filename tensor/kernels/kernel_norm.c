@@ -11,15 +11,6 @@
 static_assert(KERNEL_PIECE_UNIT % NORM_BLOCK_ELEMENTS == 0, "a thread must own whole blocks");
 static_assert(NORM_BLOCK_ELEMENTS % NORM_LANES == 0, "only the last block has a tail");
 
-static KERNEL_INLINE double add_lanes(double lane[NORM_LANES]) {
-    for (int width = NORM_LANES / 2; width > 0; width /= 2) {
-        for (int l = 0; l < width; l++) {
-            lane[l] += lane[l + width];
-        }
-    }
-    return lane[0];
-}
-
 static KERNEL_INLINE double square(float x) {
     return (double)x * (double)x;
 }
@@ -36,7 +27,7 @@ static KERNEL_INLINE double sum_block(const float *x, int64_t count) {
     for (int64_t i = whole; i < count; i++) {
         lane[i - whole] += square(x[i]);
     }
-    return add_lanes(lane);
+    return norm_add_lanes(lane);
 }
 
 static KERNEL_INLINE void norm_range(const struct kernel_norm_args *a, int64_t begin, int64_t end) {
@@ -57,7 +48,7 @@ static double sum_partials(const double *partial, size_t count) {
     for (size_t i = 0; i < count; i++) {
         lane[i % NORM_LANES] += partial[i];
     }
-    return add_lanes(lane);
+    return norm_add_lanes(lane);
 }
 
 /* Exponent all ones. On the bits, so that no compiler option can remove it. */

@@ -14,14 +14,6 @@ constexpr int WARP = 32;
 constexpr int WARPS = CUDA_THREADS / WARP;
 static_assert(NORM_LANES == WARP, "a lane of the sum is a lane of a warp");
 
-/* Lane 0's result is the tree of kernel_norm.c: width 16, 8, 4, 2, 1. */
-__device__ __forceinline__ double add_lanes(double lane) {
-    for (int width = WARP / 2; width > 0; width /= 2) {
-        lane += __shfl_down_sync(0xFFFFFFFFU, lane, width);
-    }
-    return lane;
-}
-
 __global__ void sum_blocks_kernel(const float *x, int64_t n, double *partial, int64_t partials) {
     const int lane = threadIdx.x % WARP;
     const int64_t first = static_cast<int64_t>(blockIdx.x) * WARPS + threadIdx.x / WARP;
@@ -33,7 +25,7 @@ __global__ void sum_blocks_kernel(const float *x, int64_t n, double *partial, in
         for (int64_t i = begin + lane; i < end; i += NORM_LANES) {
             sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
         }
-        sum = add_lanes(sum);
+        sum = norm_add_lanes(sum);
         if (lane == 0) {
             partial[block] = sum;
         }
@@ -46,7 +38,7 @@ __global__ void sum_partials_kernel(double *partial, int64_t partials) {
     for (int64_t i = threadIdx.x; i < partials; i += NORM_LANES) {
         sum += partial[i];
     }
-    sum = add_lanes(sum);
+    sum = norm_add_lanes(sum);
     if (threadIdx.x == 0) {
         partial[0] = sum;
     }

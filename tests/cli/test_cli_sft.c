@@ -263,6 +263,19 @@ static void test_sft__stopped_goes_on_with_the_same_bits(void **state) {
     check_same_run(p, "interrupted");
 }
 
+/* Its checkpoints hold one second moment for each block, and are no one else's. */
+static void test_sft__adam_mini_is_resumed_with_the_same_bits(void **state) {
+    struct project_case *p = *state;
+    TRAIN(p, "a", "-q", "-s", "optimiser.kind=adam-mini");
+    stop_run_of(p, "killed", (const char *const[]){"-s", "optimiser.kind=adam-mini", NULL},
+                "step 5/", SIGKILL);
+    assert_int_equal(p->r.status, 128 + SIGKILL);
+    SFT(p, "killed", "--resume");
+    program_check_refused(&p->r, 2, "another configuration");
+    TRAIN(p, "killed", "--resume", "-q", "-s", "optimiser.kind=adam-mini");
+    check_same_run(p, "killed");
+}
+
 static void test_sft__resume_refuses_another_run(void **state) {
     struct project_case *p = *state;
     stop_run(p, "b", "step 5/", SIGINT);
@@ -372,6 +385,13 @@ static void test_sft__dry_run_plans_and_writes_nothing(void **state) {
                                  program_number(plan, root, "examples") /
                                  training_rate; /* whole steps of 4 examples */
     assert_true(fabs(seconds - evaluation - steps_seconds) <= 1e-9 * seconds);
+    const double parameters = program_number(plan, root, "parameters_trained");
+    /* Two checkpoints are kept, and a third is being written. */
+    assert_true(program_number(plan, root, "disk_bytes") == 3.0 * 12.0 * parameters);
+    SFT(p, "a", "--dry-run", "--json", "-s", "optimiser.kind=adam-mini");
+    SCOPED(json) struct json *mini = program_json(&p->r);
+    const double mini_bytes = program_number(mini, json_root(mini), "disk_bytes");
+    assert_true(mini_bytes > 3.0 * 8.0 * parameters && mini_bytes < 3.0 * 8.1 * parameters);
     assert_string_equal(scratch_list(p->scratch), "base.json tea.txt tok/");
 }
 
@@ -509,6 +529,7 @@ int main(void) {
         CASE(test_sft__learns_and_answers),
         CASE(test_sft__stopped_goes_on_with_the_same_bits),
         CASE(test_sft__keeps_the_best_and_stops),
+        CASE(test_sft__adam_mini_is_resumed_with_the_same_bits),
         CASE(test_sft__resume_refuses_another_run),
         CASE(test_sft__resume_refuses_another_base),
         CASE(test_sft__micro_batches_change_nothing),

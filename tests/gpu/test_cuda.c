@@ -47,11 +47,16 @@ static void test_random__same_bits_on_both_devices(void **state) {
 }
 
 /* Three steps of AdamW on given gradients; the values after them and the gradient norm. */
-static double three_steps(struct tt_device device, float *out) {
+static double three_steps(struct tt_device device, enum tt_second_moments second_moments,
+                          float *out) {
     struct error err = ERROR_INIT;
-    const struct tt_adamw_config config = {0.9, 0.999, 1e-8, 0.01};
-    const struct tt_param_spec spec = {
-        .name = "w", .dtype = TT_F32, .shape = TT_SHAPE(COUNT), .trainable = true, .decay = true};
+    const struct tt_adamw_config config = {0.9, 0.999, 1e-8, 0.01, second_moments};
+    const struct tt_param_spec spec = {.name = "w",
+                                       .dtype = TT_F32,
+                                       .shape = TT_SHAPE(COUNT),
+                                       .trainable = true,
+                                       .decay = true,
+                                       .block = COUNT};
     SCOPED(tt_params) struct tt_params *params = NULL;
     SCOPED(tt_adamw) struct tt_adamw *adamw = NULL;
     assert_ok(tt_params_new(device, &params, &err), &err);
@@ -77,10 +82,12 @@ static double three_steps(struct tt_device device, float *out) {
 static void test_adamw__same_bits_on_both_devices(void **state) {
     (void)state;
     require_gpu();
-    double cpu_norm = three_steps(cpu, on_cpu);
-    double cuda_norm = three_steps(cuda, on_cuda);
-    assert_true(cpu_norm == cuda_norm);
-    assert_memory_equal(on_cpu, on_cuda, sizeof on_cpu);
+    for (enum tt_second_moments m = TT_MOMENT_EACH; m <= TT_MOMENT_BLOCK; m++) {
+        double cpu_norm = three_steps(cpu, m, on_cpu);
+        double cuda_norm = three_steps(cuda, m, on_cuda);
+        assert_true(cpu_norm == cuda_norm);
+        assert_memory_equal(on_cpu, on_cuda, sizeof on_cpu);
+    }
 }
 
 /* log p, entropy and log-sum-exp of 300 hidden states, then the gradients of a weighted sum of them

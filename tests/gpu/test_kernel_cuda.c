@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/scoped.h"
+#include "tensor/kernels/kernel_adam_mini.h"
 #include "tensor/kernels/kernel_adamw.h"
 #include "tensor/kernels/kernel_logp.h"
 #include "tensor/kernels/kernel_norm.h"
@@ -72,7 +73,8 @@ static float *draw(int64_t item, int64_t n, float low, float high) {
     return values;
 }
 
-static void check_adamw(struct device *device, int64_t n) {
+/* AdamW, or with a block Adam-mini: n elements are then a multiple of it. */
+static void check_adamw(struct device *device, int64_t n, int64_t block) {
     struct error err = ERROR_INIT;
     size_t bytes = (size_t)n * sizeof(float);
     SCOPED(mem) float *param = draw(0, n, -1.0F, 1.0F);
@@ -101,8 +103,16 @@ static void check_adamw(struct device *device, int64_t n) {
     on_device.exp_avg = to_device(device, exp_avg, bytes);
     on_device.exp_avg_sq = to_device(device, exp_avg_sq, bytes);
     on_device.param_bf16 = to_device(device, param_bf16, bytes / 2);
-    kernel_adamw_cpu(&args, cpu);
-    assert_ok(kernel_adamw_cuda(&on_device, NULL, &err), &err);
+    if (block > 0) {
+        const struct kernel_adam_mini_part part = {.n = n, .block = block};
+        kernel_adam_mini_cpu(&(struct kernel_adam_mini_args){args, &part, 1}, cpu);
+        assert_ok(
+            kernel_adam_mini_cuda(&(struct kernel_adam_mini_args){on_device, &part, 1}, NULL, &err),
+            &err);
+    } else {
+        kernel_adamw_cpu(&args, cpu);
+        assert_ok(kernel_adamw_cuda(&on_device, NULL, &err), &err);
+    }
     assert_same_on_device(on_device.param, param, bytes);
     assert_same_on_device(on_device.exp_avg, exp_avg, bytes);
     assert_same_on_device(on_device.exp_avg_sq, exp_avg_sq, bytes);
@@ -112,7 +122,18 @@ static void check_adamw(struct device *device, int64_t n) {
 static void test_kernel_adamw_cuda__same_bits_as_the_cpu(void **state) {
     skip_without_device();
     for (int s = 0; s < KERNEL_WAYS_SIZES; s++) {
-        check_adamw(*state, kernel_ways_sizes[s]);
+        check_adamw(*state, kernel_ways_sizes[s], 0);
+        (void)device_teardown(state);
+        (void)device_setup(state);
+    }
+}
+
+/* Blocks of one, of less than a warp, of a run and a bit, and of more runs than warps. */
+static void test_kernel_adam_mini_cuda__same_bits_as_the_cpu(void **state) {
+    skip_without_device();
+    const int64_t blocks[] = {1, 7, 4096, 5001, 70001};
+    for (size_t b = 0; b < sizeof blocks / sizeof *blocks; b++) {
+        check_adamw(*state, 3 * blocks[b], blocks[b]);
         (void)device_teardown(state);
         (void)device_setup(state);
     }
@@ -248,6 +269,7 @@ static void test_kernel_logp_cuda__agrees_with_the_cpu(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         DEVICE_TEST(test_kernel_adamw_cuda__same_bits_as_the_cpu),
+        DEVICE_TEST(test_kernel_adam_mini_cuda__same_bits_as_the_cpu),
         DEVICE_TEST(test_kernel_logp_cuda__agrees_with_the_cpu),
         DEVICE_TEST(test_kernel_norm_cuda__same_bits_as_the_cpu),
         DEVICE_TEST(test_kernel_random_cuda__same_bits_as_the_cpu),

@@ -415,7 +415,12 @@ static void test_layout__names_and_shapes_of_qwen3(void **state) {
     assert_int_equal(q.shape[0], 40);
     assert_int_equal(q.shape[1], 16);
     assert_true(q.decay);
+    assert_int_equal(q.block_rows, 10); /* a head, of d rows: D / H would be 4 */
     struct model_tensor out = model_layout_of(&config, MODEL_ATTN_OUT, 0);
+    assert_int_equal(out.block_rows, 1);
+    assert_int_equal(model_layout_of(&config, MODEL_K, 0).block_rows, 10);
+    assert_int_equal(model_layout_of(&config, MODEL_K_NORM, 0).block_rows, 10); /* whole */
+    assert_int_equal(model_layout_of(&config, MODEL_ATTN_NORM, 0).block_rows, 16);
     assert_int_equal(out.shape[0], 16);
     assert_int_equal(out.shape[1], 40);
     assert_int_equal(model_layout_of(&config, MODEL_K, 0).shape[0], 20);

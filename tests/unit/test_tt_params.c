@@ -41,23 +41,26 @@ static const char *path_in(void **state, const char *name) {
     return scratch_path(((struct fixture *)*state)->scratch, name);
 }
 
-/* A small network's worth: matrices that decay, a bias that does not, a frozen bf16 table. */
-static struct tt_params *small_store(void) {
+/* A small network's worth: matrices that decay, a bias that does not, a frozen bf16 table; blocks
+ * of `block` elements of the weight. */
+static struct tt_params *store_in_blocks(int64_t block) {
     struct error err = ERROR_INIT;
     struct tt_params *params = NULL;
     const struct tt_param_spec specs[] = {
-        {.name = "bias", .dtype = TT_F32, .shape = TT_SHAPE(3), .trainable = true},
+        {.name = "bias", .dtype = TT_F32, .shape = TT_SHAPE(3), .trainable = true, .block = 1},
         {.name = "weight",
          .dtype = TT_F32,
          .shape = TT_SHAPE(3, 7),
          .trainable = true,
-         .decay = true},
+         .decay = true,
+         .block = block},
         {.name = "table", .dtype = TT_BF16, .shape = TT_SHAPE(2, 2)},
         {.name = "scale",
          .dtype = TT_F32,
          .shape = TT_SHAPE_SCALAR,
          .trainable = true,
-         .decay = true},
+         .decay = true,
+         .block = 1},
     };
     assert_ok(tt_params_new(cpu, &params, &err), &err);
     for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
@@ -65,6 +68,10 @@ static struct tt_params *small_store(void) {
     }
     assert_ok(tt_params_allocate(params, &err), &err);
     return params;
+}
+
+static struct tt_params *small_store(void) {
+    return store_in_blocks(1);
 }
 
 /* Values that identify parameter and element. */
@@ -128,6 +135,11 @@ static void test_params_declare__refusals(void **state) {
     assert_fails(tt_params_declare(params, &spec, &err), ERR_SHAPE, "'v': its shape", &err);
     spec.shape = TT_SHAPE(INT64_C(1) << 62); /* twice that overflows an offset */
     assert_fails(tt_params_declare(params, &spec, &err), ERR_SHAPE, "'v': its shape", &err);
+    spec.shape = TT_SHAPE(3, 7);
+    spec.block = 6;
+    assert_fails(tt_params_declare(params, &spec, &err), ERR_SHAPE,
+                 "'v': blocks of 6 do not divide its 21 elements", &err);
+    spec.block = 0;
     assert_ok(tt_params_allocate(params, &err), &err);
     spec.shape = TT_SHAPE(1);
     assert_fails(tt_params_declare(params, &spec, &err), ERR_INTERNAL, "after allocation", &err);
@@ -364,6 +376,25 @@ static void test_params_save__disk_full_leaves_nothing_partial(void **state) {
     assert_true(failures >= 4); /* open, write, sync, rename at least */
 }
 
+/* Every element of every trainable parameter: the shadow is the value to nearest even. */
+static void check_shadow(struct tt_params *params) {
+    struct error err = ERROR_INIT;
+    SCOPED(tt_scope) tt_scope *s = tt_scope_open(TT_NO_GRAD);
+    static const char *const names[] = {"bias", "weight", "scale"};
+    for (int i = 0; i < 3; i++) {
+        float value[21];
+        float shadow[21];
+        const int64_t count = tt_count_of(tt_param(s, params, names[i]));
+        read_param(params, names[i], value, count);
+        tt_tensor *wide = tt_cast(s, tt_param_shadow(s, params, names[i]), TT_F32);
+        assert_ok(tt_read_f32(s, wide, shadow, count, &err), &err);
+        for (int64_t j = 0; j < count; j++) {
+            float expected = kernel_f32_of_bf16(kernel_bf16_of_f32(value[j]));
+            assert_memory_equal(&shadow[j], &expected, sizeof expected);
+        }
+    }
+}
+
 /* --- AdamW --- */
 
 /* Two steps by hand, one parameter, beta1 0.9, beta2 0.999, lr 0.1, decay 0.1, gradient 2 then 2:
@@ -431,16 +462,18 @@ static void test_adamw_step__makes_earlier_formulas_refuse_backward(void **state
 }
 
 /* A step after k steps, a save and a load is the step without them, bit for bit. */
-static void test_adamw__resumes_bit_for_bit(void **state) {
+static void check_resuming(void **state, enum tt_second_moments second_moments) {
     struct error err = ERROR_INIT;
+    struct tt_adamw_config config = customary;
+    config.second_moments = second_moments;
     const char *weights = path_in(state, "weights.safetensors");
     const char *optimiser = path_in(state, "optimiser.safetensors");
-    SCOPED(tt_params) struct tt_params *straight = small_store();
-    SCOPED(tt_params) struct tt_params *resumed = small_store();
+    SCOPED(tt_params) struct tt_params *straight = store_in_blocks(7);
+    SCOPED(tt_params) struct tt_params *resumed = store_in_blocks(7);
     SCOPED(tt_adamw) struct tt_adamw *first = NULL;
     SCOPED(tt_adamw) struct tt_adamw *second = NULL;
-    assert_ok(tt_adamw_new(straight, &customary, &first, &err), &err);
-    assert_ok(tt_adamw_new(resumed, &customary, &second, &err), &err);
+    assert_ok(tt_adamw_new(straight, &config, &first, &err), &err);
+    assert_ok(tt_adamw_new(resumed, &config, &second, &err), &err);
     fill_store(straight, 4);
     for (int step = 1; step <= 6; step++) {
         assert_ok(tt_params_zero_grad(straight, &err), &err);
@@ -466,6 +499,106 @@ static void test_adamw__resumes_bit_for_bit(void **state) {
     assert_memory_equal(left, right, sizeof left);
     /* A weights file is not an optimiser file. */
     assert_int_equal(tt_adamw_load(second, weights, &err), ERR_DATA);
+}
+
+static void test_adamw__resumes_bit_for_bit(void **state) {
+    check_resuming(state, TT_MOMENT_EACH);
+}
+
+/* --- Adam-mini --- */
+
+static void test_adam_mini__resumes_bit_for_bit(void **state) {
+    check_resuming(state, TT_MOMENT_BLOCK);
+}
+
+/* The weight of a store after three steps, and with `shadow` its bf16 copy. */
+static void three_steps(int64_t block, enum tt_second_moments second_moments, bool with_shadow,
+                        float out_weight[21]) {
+    struct error err = ERROR_INIT;
+    struct tt_adamw_config config = customary;
+    config.second_moments = second_moments;
+    SCOPED(tt_params) struct tt_params *params = store_in_blocks(block);
+    SCOPED(tt_adamw) struct tt_adamw *adamw = NULL;
+    fill_store(params, 10);
+    if (with_shadow) {
+        assert_ok(tt_params_add_shadow(params, &err), &err);
+    }
+    assert_ok(tt_adamw_new(params, &config, &adamw, &err), &err);
+    for (int step = 0; step < 3; step++) {
+        accumulate(params);
+        assert_ok(tt_adamw_step(adamw, 0.05, 0.5, &err), &err);
+        if (with_shadow) {
+            check_shadow(params);
+        }
+    }
+    read_param(params, "weight", out_weight, 21);
+}
+
+static void test_adam_mini__is_adamw_with_blocks_of_one_and_not_otherwise(void **state) {
+    (void)state;
+    float adamw[21];
+    float one[21];
+    float shadowed[21];
+    float rows[21];
+    three_steps(1, TT_MOMENT_EACH, false, adamw);
+    three_steps(1, TT_MOMENT_BLOCK, false, one);
+    three_steps(7, TT_MOMENT_BLOCK, false, rows);
+    three_steps(7, TT_MOMENT_BLOCK, true, shadowed);
+    assert_memory_equal(one, adamw, sizeof adamw);
+    assert_memory_not_equal(rows, adamw, sizeof adamw);
+    assert_memory_equal(shadowed, rows, sizeof rows);
+}
+
+/* Rows of 7, lr 0.1, no decay of the bias, one step from zero moments with gradient 2 everywhere
+ * but 0 in one element of row 0: the mean square of row 0 is 4 * 6 / 7, so that its other elements
+ * move by lr 2 / sqrt(24 / 7), and those of rows 1 and 2 by lr. */
+static void test_adam_mini__hand_worked(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    const struct tt_adamw_config config = {
+        .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-12, .second_moments = TT_MOMENT_BLOCK};
+    SCOPED(tt_params) struct tt_params *params = store_in_blocks(7);
+    SCOPED(tt_adamw) struct tt_adamw *adamw = NULL;
+    assert_ok(tt_adamw_new(params, &config, &adamw, &err), &err);
+    assert_int_equal(tt_adamw_state_elements(adamw), 25 + 3 + 3 + 1); /* of AdamW: 50 */
+    float grads[21];
+    for (int i = 0; i < 21; i++) {
+        grads[i] = i == 3 ? 0.0F : 2.0F;
+    }
+    tt_scope *s = tt_scope_open(TT_NO_GRAD);
+    tt_copy_inplace(s, tt_param_grad(s, params, "weight"), tt_from_f32(s, grads, TT_SHAPE(3, 7)));
+    tt_fill_inplace(s, tt_param_grad(s, params, "bias"), -3);
+    assert_ok(tt_adamw_step(adamw, 0.1, 1.0, &err), &err);
+    tt_scope_close(s);
+    float weight[21];
+    float bias[3];
+    read_param(params, "weight", weight, 21);
+    read_param(params, "bias", bias, 3);
+    for (int i = 0; i < 21; i++) {
+        const float expected = i == 3 ? 0.0F : i < 7 ? -0.2F / sqrtf(24.0F / 7.0F) : -0.1F;
+        assert_float_equal(weight[i], expected, 1e-6F);
+    }
+    assert_float_equal(bias[2], 0.1F, 1e-6F);
+}
+
+static void test_adam_mini__refuses_what_has_no_blocks(void **state) {
+    struct error err = ERROR_INIT;
+    const char *optimiser = path_in(state, "optimiser.safetensors");
+    struct tt_adamw_config config = customary;
+    SCOPED(tt_params) struct tt_params *open = store_in_blocks(0);
+    SCOPED(tt_params) struct tt_params *params = store_in_blocks(7);
+    SCOPED(tt_adamw) struct tt_adamw *adamw = NULL;
+    SCOPED(tt_adamw) struct tt_adamw *mini = NULL;
+    assert_ok(tt_adamw_new(open, &config, &adamw, &err), &err);
+    assert_int_equal(tt_adamw_state_elements(adamw), 50);
+    assert_ok(tt_adamw_save(adamw, optimiser, &err), &err);
+    config.second_moments = TT_MOMENT_BLOCK;
+    assert_fails(tt_adamw_new(open, &config, &mini, &err), ERR_INTERNAL,
+                 "'weight' was declared without a block", &err);
+    assert_null(mini);
+    assert_ok(tt_adamw_new(params, &config, &mini, &err), &err);
+    assert_fails(tt_adamw_load(mini, optimiser, &err), ERR_DATA,
+                 "'exp_avg_sq.weight' has shape [3, 7], expected [3]", &err);
 }
 
 /* --- the kernel against ATen --- */
@@ -546,25 +679,6 @@ static void test_kernel_adamw__agrees_with_aten(void **state) {
 }
 
 /* --- the shadow --- */
-
-/* Every element of every trainable parameter: the shadow is the value to nearest even. */
-static void check_shadow(struct tt_params *params) {
-    struct error err = ERROR_INIT;
-    SCOPED(tt_scope) tt_scope *s = tt_scope_open(TT_NO_GRAD);
-    static const char *const names[] = {"bias", "weight", "scale"};
-    for (int i = 0; i < 3; i++) {
-        float value[21];
-        float shadow[21];
-        const int64_t count = tt_count_of(tt_param(s, params, names[i]));
-        read_param(params, names[i], value, count);
-        tt_tensor *wide = tt_cast(s, tt_param_shadow(s, params, names[i]), TT_F32);
-        assert_ok(tt_read_f32(s, wide, shadow, count, &err), &err);
-        for (int64_t j = 0; j < count; j++) {
-            float expected = kernel_f32_of_bf16(kernel_bf16_of_f32(value[j]));
-            assert_memory_equal(&shadow[j], &expected, sizeof expected);
-        }
-    }
-}
 
 /* After it is made, an op, a load, each of two steps, and an op after a step. */
 static void test_shadow__is_always_the_rounded_values(void **state) {
@@ -702,6 +816,10 @@ int main(void) {
         store_test(test_adamw_new__refuses_a_bad_configuration),
         store_test(test_adamw_step__makes_earlier_formulas_refuse_backward),
         store_test(test_adamw__resumes_bit_for_bit),
+        store_test(test_adam_mini__resumes_bit_for_bit),
+        store_test(test_adam_mini__is_adamw_with_blocks_of_one_and_not_otherwise),
+        store_test(test_adam_mini__hand_worked),
+        store_test(test_adam_mini__refuses_what_has_no_blocks),
         store_test(test_kernel_adamw__agrees_with_aten),
         store_test(test_shadow__is_always_the_rounded_values),
         store_test(test_adamw_step__same_bits_with_and_without_a_shadow),
