@@ -5,11 +5,10 @@
 #include "tensor/kernels/kernel_convert.h"
 #include "tensor/kernels/kernel_cpu_internal.h"
 #include "tensor/kernels/kernel_logp_internal.h"
+#include "tensor/kernels/kernel_logp_rows_internal.h"
 
 #include <math.h>
 #include <stdbool.h>
-
-#define LANES 32
 
 struct add_plan {
     const struct kernel_logp_block *block;
@@ -24,64 +23,12 @@ struct merge_plan {
 struct grad_plan {
     const struct kernel_logp_block *block;
     const struct kernel_logp_upstream *upstream;
-    const struct kernel_logp_grad *grad;
 };
 
-static KERNEL_INLINE float larger(float a, float b) {
-    return a > b ? a : b;
-}
-
-static KERNEL_INLINE float add_lanes(float lane[LANES]) {
-    for (int width = LANES / 2; width > 0; width /= 2) {
-        for (int l = 0; l < width; l++) {
-            lane[l] += lane[l + width];
-        }
-    }
-    return lane[0];
-}
-
-/* In place: z becomes x = scale (z + bias). */
-static KERNEL_INLINE float *logits_of_row(const struct kernel_logp_block *b, int64_t r) {
-    float *x = b->z + r * b->stride;
-    const float *bias = b->bias;
-    float scale = b->scale;
-    if (bias) {
-        KERNEL_SIMD
-        for (int64_t j = 0; j < b->columns; j++) {
-            x[j] = scale * (x[j] + bias[j]);
-        }
-    } else if (scale != 1.0F) {
-        KERNEL_SIMD
-        for (int64_t j = 0; j < b->columns; j++) {
-            x[j] *= scale;
-        }
-    }
-    return x;
-}
-
-/* At least LOGP_LOWEST. */
-static KERNEL_INLINE float max_of(const float *x, int64_t n) {
-    float lane[LANES];
-    for (int l = 0; l < LANES; l++) {
-        lane[l] = LOGP_LOWEST;
-    }
-    int64_t whole = n - n % LANES;
-    for (int64_t j = 0; j < whole; j += LANES) {
-        KERNEL_SIMD
-        for (int l = 0; l < LANES; l++) {
-            lane[l] = larger(x[j + l], lane[l]);
-        }
-    }
-    for (int64_t j = whole; j < n; j++) {
-        lane[j - whole] = larger(x[j], lane[j - whole]);
-    }
-    for (int width = LANES / 2; width > 0; width /= 2) {
-        for (int l = 0; l < width; l++) {
-            lane[l] = larger(lane[l], lane[l + width]);
-        }
-    }
-    return lane[0];
-}
+struct store_plan {
+    const struct kernel_logp_block *block; /* of gradients */
+    const struct kernel_logp_grad *grad;
+};
 
 static KERNEL_INLINE struct logp_sums sums_of(const float *x, int64_t n) {
     float sum[LANES] = {0};
@@ -115,15 +62,6 @@ static KERNEL_INLINE void put_sums(const struct kernel_logp_stats *s, int64_t r,
     s->max[r] = sums.max;
     s->sum[r] = sums.sum;
     s->weighted[r] = sums.weighted;
-}
-
-/* The target's column in the block, or a number outside it. */
-static KERNEL_INLINE int64_t target_column(const struct kernel_logp_block *b, int64_t r) {
-    return b->target[r] - b->first_column;
-}
-
-static KERNEL_INLINE bool in_block(const struct kernel_logp_block *b, int64_t column) {
-    return 0 <= column && column < b->columns;
 }
 
 static KERNEL_INLINE void add_range(const struct add_plan *plan, int64_t begin, int64_t end) {
@@ -165,8 +103,8 @@ static KERNEL_INLINE void grad_range(const struct grad_plan *plan, int64_t begin
     }
 }
 
-/* Of the f32 gradients that grad_range left in the block. */
-static KERNEL_INLINE void bias_range(const struct grad_plan *plan, int64_t begin, int64_t end) {
+/* Of the f32 gradients in the block. */
+static KERNEL_INLINE void bias_range(const struct store_plan *plan, int64_t begin, int64_t end) {
     const struct kernel_logp_block *b = plan->block;
     float *sum = plan->grad->bias;
     for (int64_t r = begin; r < end; r++) {
@@ -178,7 +116,7 @@ static KERNEL_INLINE void bias_range(const struct grad_plan *plan, int64_t begin
     }
 }
 
-static KERNEL_INLINE void round_range(const struct grad_plan *plan, int64_t begin, int64_t end) {
+static KERNEL_INLINE void round_range(const struct store_plan *plan, int64_t begin, int64_t end) {
     const struct kernel_logp_block *b = plan->block;
     for (int64_t r = begin; r < end; r++) {
         const float *d = b->z + r * b->stride;
@@ -190,7 +128,7 @@ static KERNEL_INLINE void round_range(const struct grad_plan *plan, int64_t begi
     }
 }
 
-static KERNEL_INLINE void copy_range(const struct grad_plan *plan, int64_t begin, int64_t end) {
+static KERNEL_INLINE void copy_range(const struct store_plan *plan, int64_t begin, int64_t end) {
     const struct kernel_logp_block *b = plan->block;
     for (int64_t r = begin; r < end; r++) {
         const float *d = b->z + r * b->stride;
@@ -204,9 +142,9 @@ static KERNEL_INLINE void copy_range(const struct grad_plan *plan, int64_t begin
 KERNEL_VARIANTS(add, struct add_plan)
 KERNEL_VARIANTS(merge, struct merge_plan)
 KERNEL_VARIANTS(grad, struct grad_plan)
-KERNEL_VARIANTS(bias, struct grad_plan)
-KERNEL_VARIANTS(round, struct grad_plan)
-KERNEL_VARIANTS(copy, struct grad_plan)
+KERNEL_VARIANTS(bias, struct store_plan)
+KERNEL_VARIANTS(round, struct store_plan)
+KERNEL_VARIANTS(copy, struct store_plan)
 
 void kernel_logp_start(const struct kernel_logp_stats *stats, int64_t rows) {
     for (int64_t r = 0; r < rows; r++) {
@@ -238,12 +176,9 @@ void kernel_logp_finish(const struct kernel_logp_stats *stats, int64_t rows,
     }
 }
 
-void kernel_logp_grad_cpu(const struct kernel_logp_block *block,
-                          const struct kernel_logp_upstream *upstream,
-                          const struct kernel_logp_grad *grad, struct kernel_cpu cpu) {
-    ASSERT(cpu.threads == 1);
-    struct grad_plan plan = {.block = block, .upstream = upstream, .grad = grad};
-    kernel_run(&grad_variants, &plan, block->rows, cpu);
+void kernel_logp_store_grad(const struct kernel_logp_block *block,
+                            const struct kernel_logp_grad *grad, struct kernel_cpu cpu) {
+    struct store_plan plan = {.block = block, .grad = grad};
     if (grad->bias) {
         kernel_run(&bias_variants, &plan, block->rows, cpu);
     }
@@ -252,4 +187,13 @@ void kernel_logp_grad_cpu(const struct kernel_logp_block *block,
     } else if (grad->f32 != block->z) {
         kernel_run(&copy_variants, &plan, block->rows, cpu);
     }
+}
+
+void kernel_logp_grad_cpu(const struct kernel_logp_block *block,
+                          const struct kernel_logp_upstream *upstream,
+                          const struct kernel_logp_grad *grad, struct kernel_cpu cpu) {
+    ASSERT(cpu.threads == 1);
+    struct grad_plan plan = {.block = block, .upstream = upstream};
+    kernel_run(&grad_variants, &plan, block->rows, cpu);
+    kernel_logp_store_grad(block, grad, cpu);
 }
