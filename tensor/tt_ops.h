@@ -320,6 +320,43 @@ struct tt_head_result {
 struct tt_head_result tt_head_logp(tt_scope *s, const tt_tensor *hidden, const struct tt_head *head,
                                    const tt_tensor *target) TT_NOEXCEPT;
 
+/* The distribution beside which a policy's is looked at: no gradient reaches it. */
+struct tt_head_reference {
+    const tt_tensor *hidden; /* [N, D'] of the dtype of the policy's; D' may differ from D */
+    struct tt_head head;     /* [V, D'] */
+};
+
+/* G = -sum_a beta(a) p(a) (log p(a) - log w(a)), with p the policy's distribution and q the
+ * reference's: in M = {a: log q(a) > log_alpha} beta is beta_in and w is 1, elsewhere beta_out and
+ * q(a). Nothing is in M from log_alpha = 0 on, and G is then -beta_out KL(p || q); everything with
+ * q(a) > 0 is from -INFINITY on, and G is then beta_in times the entropy. */
+struct tt_matching {
+    double beta_in, beta_out; /* finite */
+    double log_alpha;         /* nats */
+};
+
+/* [N] nats each, f32 (f64 with f64); all NULL after an error. */
+struct tt_head_pair_result {
+    tt_tensor *logp;     /* log p(target) */
+    tt_tensor *ref_logp; /* log q(target); without a gradient */
+    tt_tensor *entropy;  /* -sum p log p */
+    tt_tensor *kl;       /* KL(p || q) = sum p (log p - log q) */
+    tt_tensor *matching; /* G */
+};
+
+/* tt_head_logp of a policy and of a reference at once, with what takes both whole distributions;
+ * logits of neither exist beyond a tile (on CUDA, a chunk of rows). Gradients are with respect to
+ * hidden, and to head's weight and bias. On the CPU results do not depend on the thread count.
+ *   hidden     [N, D] as of tt_head_logp
+ *   target     [N] i64 or i32, each in [0, V)
+ *   source     arXiv 2405.16455, for alpha as its authors' code has it; there is no second
+ *              derivative */
+struct tt_head_pair_result tt_head_pair(tt_scope *s, const tt_tensor *hidden,
+                                        const struct tt_head *head,
+                                        const struct tt_head_reference *reference,
+                                        const tt_tensor *target,
+                                        const struct tt_matching *matching) TT_NOEXCEPT;
+
 /* x shadow^T + bias [.., N] in bf16, where shadow [N, K] is the bf16 copy (tt_param_shadow) of an
  * f32 weight, which takes the gradient: summed in f32, never rounded to bf16. x [.., K] bf16, bias
  * [N] f32 or NULL. A frozen weight costs no gradient and keeps no x. No second derivative. */

@@ -115,7 +115,7 @@ static const struct command_option head_options[] = {
     SIZE_OPTION("rows", "1024", "tokens"),
     SIZE_OPTION("inputs", "576", "size of a hidden state"),
     SIZE_OPTION("outputs", "49152", "entries of the vocabulary"),
-    FUSED_OPTIONS(4),
+    FUSED_OPTIONS(6),
 };
 
 static const struct command_option linear_options[] = {

@@ -8,6 +8,7 @@
 #include "trainer/lm_run.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -96,6 +97,30 @@ static tt_tensor *head_f32(tt_scope *s, const struct fused_work *work) {
     return tt_mean(s, tt_head_logp(s, hidden, &head, targets(s, work)).logp);
 }
 
+/* Beside a reference with the same head, as adapters leave it; and the log-probabilities, as a
+ * trainer has both. */
+static tt_tensor *pair_loss(tt_scope *s, const struct fused_work *work, const tt_tensor *hidden,
+                            const struct tt_head *head) {
+    const struct tt_head_reference reference = {.hidden = tt_scale(s, tt_detach(s, hidden), 0.9),
+                                                .head = *head};
+    const struct tt_matching matching = {.beta_in = 1, .beta_out = 1, .log_alpha = log(0.01)};
+    const struct tt_head_pair_result r =
+        tt_head_pair(s, hidden, head, &reference, targets(s, work), &matching);
+    return tt_mean(s, tt_add(s, r.logp, r.matching));
+}
+
+static tt_tensor *pair_bf16(tt_scope *s, const struct fused_work *work) {
+    const struct tt_head head = {.weight = tt_param(s, work->params, "weight"),
+                                 .shadow = tt_param_shadow(s, work->params, "weight"),
+                                 .logit_scale = 1};
+    return pair_loss(s, work, tt_cast(s, tt_param(s, work->params, "x"), TT_BF16), &head);
+}
+
+static tt_tensor *pair_f32(tt_scope *s, const struct fused_work *work) {
+    const struct tt_head head = {.weight = tt_param(s, work->params, "weight"), .logit_scale = 1};
+    return pair_loss(s, work, tt_param(s, work->params, "x"), &head);
+}
+
 static tt_tensor *aten_head_f32(tt_scope *s, const struct fused_work *work) {
     tt_tensor *logits =
         tt_linear(s, tt_param(s, work->params, "x"), tt_param(s, work->params, "weight"), NULL);
@@ -146,6 +171,8 @@ static const struct fused_way head_ways[] = {
     {"tt_head_logp, f32", head_f32},
     {"ATen, f32", aten_head_f32},
     {"ATen, bf16", aten_head_bf16},
+    {"tt_head_pair, bf16", pair_bf16},
+    {"tt_head_pair, f32", pair_f32},
     {NULL, NULL},
 };
 
@@ -156,7 +183,7 @@ static const struct fused_way linear_ways[] = {
     {NULL, NULL},
 };
 
-#define WAYS_MAX 4
+#define WAYS_MAX 6
 
 /* Measures all ways, or the one whose number is `only`, forward or with backward. */
 static enum err_code measure_pass(struct run *run, const struct command_args *args,

@@ -6,6 +6,8 @@
  */
 #include "tests/support/tensor.h"
 
+#include <math.h>
+
 #define STEP          1e-5
 #define TOL_GRADIENT  1e-7 /* relative above 1, absolute below */
 #define INPUTS_MAX    3
@@ -347,6 +349,21 @@ OP(head_logp, head(s, x).logp)
 OP(head_entropy, head(s, x).entropy)
 OP(head_lse, head(s, x).lse)
 
+/* The same beside a reference whose q is (0.1, 0.2, 0.3, 0.4): the last two are in M. */
+static struct tt_head_pair_result head_pair(tt_scope *s, const tt_tensor *const *x) {
+    const struct tt_head of = {.weight = B, .bias = C, .logit_scale = 0.7};
+    const struct tt_head_reference reference = {
+        .hidden = f64_of(s, TT_SHAPE(2, 1), 1, 1),
+        .head = {.weight = tt_log(s, f64_of(s, TT_SHAPE(4, 1), 0.1, 0.2, 0.3, 0.4)),
+                 .logit_scale = 1}};
+    const struct tt_matching matching = {.beta_in = 0.8, .beta_out = 1.7, .log_alpha = log(0.25)};
+    return tt_head_pair(s, A, &of, &reference, i64_of(s, TT_SHAPE(2), 3, 0), &matching);
+}
+OP(head_pair_logp, head_pair(s, x).logp)
+OP(head_pair_entropy, head_pair(s, x).entropy)
+OP(head_pair_kl, head_pair(s, x).kl)
+OP(head_pair_matching, head_pair(s, x).matching)
+
 static tt_tensor *dropout(tt_scope *s, const tt_tensor *const *x) {
     const struct rng stream = rng_stream(3, RNG_DROPOUT, 0, 0);
     return tt_dropout(s, A, &stream, 0.5);
@@ -370,6 +387,10 @@ static void test_networks__gradients(void **state) {
         ANY_3(head_logp, MATRIX, TT_SHAPE(4, 3), TT_SHAPE(4)),
         ANY_3(head_entropy, MATRIX, TT_SHAPE(4, 3), TT_SHAPE(4)),
         ANY_3(head_lse, MATRIX, TT_SHAPE(4, 3), TT_SHAPE(4)),
+        ANY_3(head_pair_logp, MATRIX, TT_SHAPE(4, 3), TT_SHAPE(4)),
+        ANY_3(head_pair_entropy, MATRIX, TT_SHAPE(4, 3), TT_SHAPE(4)),
+        ANY_3(head_pair_kl, MATRIX, TT_SHAPE(4, 3), TT_SHAPE(4)),
+        ANY_3(head_pair_matching, MATRIX, TT_SHAPE(4, 3), TT_SHAPE(4)),
         ANY_1(token_logp, MATRIX),
         ANY_1(entropy, MATRIX),
         ANY_1(dropout, MATRIX),

@@ -12,6 +12,7 @@ int main(void) {
     failed += tt_network_tests();
     failed += tt_transformer_tests();
     failed += tt_fused_tests();
+    failed += tt_head_pair_tests();
     failed += tt_train_rows_tests();
     return failed != 0;
 }

@@ -12,6 +12,7 @@ int tt_arrange_tests(void);
 int tt_network_tests(void);
 int tt_transformer_tests(void);
 int tt_fused_tests(void);
+int tt_head_pair_tests(void);
 int tt_train_rows_tests(void);
 
 #endif
