@@ -112,6 +112,11 @@ model_put_adapter(struct model *model, const struct lora_adapter *adapter, struc
  *            model's context */
 tt_tensor *model_hidden(tt_scope *s, struct model *model, const struct packed_batch *batch);
 
+/* The same with the adapters switched off: what the base model gives, bit for bit, so that it can
+ * be its own reference. fails    ERR_INTERNAL where all weights are trained, and so the base is
+ * gone */
+tt_tensor *model_hidden_base(tt_scope *s, struct model *model, const struct packed_batch *batch);
+
 /* Of each target, in the batch's order; NULLs with the scope's error. All f32 [M], in nats, and
  * differentiable. */
 struct token_logp {
@@ -122,6 +127,27 @@ struct token_logp {
 };
 struct token_logp model_token_logp(tt_scope *s, struct model *model, const tt_tensor *hidden,
                                    const struct packed_batch *batch);
+
+/* Where a policy's reference comes from: another model, or the same with its adapters off. */
+struct model_reference {
+    struct model *model;     /* of the same vocabulary and compute dtype */
+    const tt_tensor *hidden; /* [N, D'] f32: its model_hidden, or model_hidden_base, of the batch */
+};
+
+/* Of each target, in the batch's order; NULLs with the scope's error. All f32 [M], in nats, and
+ * differentiable with respect to the policy: see tt_head_pair. */
+struct token_matching {
+    tt_tensor *logp;     /* log-probability of the target */
+    tt_tensor *ref_logp; /* the reference's; not differentiable */
+    tt_tensor *entropy;
+    tt_tensor *kl;       /* from the reference, over the whole vocabulary */
+    tt_tensor *matching; /* the regulariser G of struct tt_matching */
+};
+struct token_matching model_token_matching(tt_scope *s, struct model *model,
+                                           const tt_tensor *hidden,
+                                           const struct model_reference *reference,
+                                           const struct tt_matching *matching,
+                                           const struct packed_batch *batch);
 
 /* Logits [K, V] of the given rows of `hidden` [N, D], rounded to the compute dtype and given as
  * f32: K times V numbers, so for few rows. Both fail with ERR_DATA for a model of scores. */

@@ -17,6 +17,7 @@ struct pass {
     const tt_tensor *cosine; /* [N, d/2]; NULL without rope */
     const tt_tensor *sine;
     int64_t layer;
+    bool without_adapters;
 };
 static_assert(sizeof(struct pass) <= TT_BLOCK_CONTEXT_MAX,
               "a layer is recomputed from a copy of it");
@@ -63,7 +64,7 @@ static tt_tensor *project(tt_scope *s, const struct pass *pass, enum model_role 
     const enum model_role bias_role = bias_of(role);
     const tt_tensor *bias = bias_role < MODEL_ROLE_COUNT ? layer->role[bias_role] : NULL;
     tt_tensor *y = linear(s, model, x, layer->role[role], layer->shadow[role], bias);
-    if (!layer->lora_a[role]) {
+    if (!layer->lora_a[role] || pass->without_adapters) {
         return y;
     }
     tt_tensor *low = tt_linear(s, x, to_compute(s, model, layer->lora_a[role]), NULL); /* [N, r] */
@@ -220,7 +221,8 @@ static tt_tensor *layer_in_scope(tt_scope *s, const struct pass *pass, const tt_
     return y;
 }
 
-tt_tensor *model_hidden(tt_scope *s, struct model *model, const struct packed_batch *batch) {
+static tt_tensor *hidden_of(tt_scope *s, struct model *model, const struct packed_batch *batch,
+                            bool without_adapters) {
     if (!check_batch(s, &model->config, batch)) {
         return NULL;
     }
@@ -228,7 +230,7 @@ tt_tensor *model_hidden(tt_scope *s, struct model *model, const struct packed_ba
         /* Rounds all shadows again where weights were changed other than by a step. */
         (void)tt_param_shadow(s, model->params, "embed.weight");
     }
-    struct pass pass = {.model = model, .batch = batch};
+    struct pass pass = {.model = model, .batch = batch, .without_adapters = without_adapters};
     const tt_tensor *positions = tt_from_i64(s, batch->positions, TT_SHAPE(batch->tokens));
     rope_tables(s, positions, &pass);
     tt_tensor *x = embed(s, model, batch, positions);
@@ -237,6 +239,18 @@ tt_tensor *model_hidden(tt_scope *s, struct model *model, const struct packed_ba
     }
     return norm(s, model, x, model->outside.role[MODEL_FINAL_NORM],
                 model->outside.role[MODEL_FINAL_NORM_BIAS], TT_F32);
+}
+
+tt_tensor *model_hidden(tt_scope *s, struct model *model, const struct packed_batch *batch) {
+    return hidden_of(s, model, batch, false);
+}
+
+tt_tensor *model_hidden_base(tt_scope *s, struct model *model, const struct packed_batch *batch) {
+    if (model->options.training == MODEL_TRAIN_ALL) {
+        return tt_scope_fail(s, ERR_INTERNAL,
+                             "the base of a model whose weights are all trained: load it beside");
+    }
+    return hidden_of(s, model, batch, true);
 }
 
 /* --- the head --------------------------------------------------------------------------------- */
@@ -272,23 +286,55 @@ tt_tensor *model_logits(tt_scope *s, struct model *model, const tt_tensor *hidde
     return tt_cast(s, tt_linear(s, picked, weight, NULL), TT_F32); /* [K, V] */
 }
 
+static struct tt_head head_of(const struct model *model) {
+    const enum model_role role = head_role(model);
+    return (struct tt_head){
+        .weight = model->outside.role[role],
+        .shadow = model->outside.shadow[role],
+        .logit_scale = 1.0,
+    };
+}
+
 struct token_logp model_token_logp(tt_scope *s, struct model *model, const tt_tensor *hidden,
                                    const struct packed_batch *batch) {
     if (!expect_head(s, model, MODEL_HEAD_LM)) {
         return (struct token_logp){.logp = NULL};
     }
-    const enum model_role role = head_role(model);
-    const struct tt_head head = {
-        .weight = model->outside.role[role],
-        .shadow = model->outside.shadow[role],
-        .logit_scale = 1.0,
-    };
+    const struct tt_head head = head_of(model);
     tt_tensor *picked =
         pick_rows(s, model, hidden, batch->target_rows, batch->targets); /* [M, D] */
     tt_tensor *targets = tt_from_i64(s, batch->target_ids, TT_SHAPE(batch->targets));
     const struct tt_head_result result = tt_head_logp(s, picked, &head, targets);
     return (struct token_logp){
         .logp = result.logp, .entropy = result.entropy, .logsumexp = result.lse, .top = result.top};
+}
+
+struct token_matching model_token_matching(tt_scope *s, struct model *model,
+                                           const tt_tensor *hidden,
+                                           const struct model_reference *reference,
+                                           const struct tt_matching *matching,
+                                           const struct packed_batch *batch) {
+    if (!expect_head(s, model, MODEL_HEAD_LM) || !expect_head(s, reference->model, MODEL_HEAD_LM)) {
+        return (struct token_matching){.logp = NULL};
+    }
+    const struct tt_head head = head_of(model);
+    tt_tensor *picked =
+        pick_rows(s, model, hidden, batch->target_rows, batch->targets); /* [M, D] */
+    const struct tt_head_reference beside = {
+        .hidden = pick_rows(s, reference->model, reference->hidden, batch->target_rows,
+                            batch->targets), /* [M, D'] */
+        .head = head_of(reference->model),
+    };
+    tt_tensor *targets = tt_from_i64(s, batch->target_ids, TT_SHAPE(batch->targets));
+    const struct tt_head_pair_result result =
+        tt_head_pair(s, picked, &head, &beside, targets, matching);
+    return (struct token_matching){
+        .logp = result.logp,
+        .ref_logp = result.ref_logp,
+        .entropy = result.entropy,
+        .kl = result.kl,
+        .matching = result.matching,
+    };
 }
 
 tt_tensor *model_scores(tt_scope *s, const struct model *model, const tt_tensor *hidden,
