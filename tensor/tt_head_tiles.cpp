@@ -80,7 +80,7 @@ at::Tensor tt::head_targets(const at::Tensor &given, const at::Tensor &hidden,
     TORCH_CHECK(ids == at::kLong || ids == at::kInt, "target is neither i64 nor i32");
     TORCH_CHECK(given.dim() == 1 && given.size(0) == hidden.size(0),
                 "expected hidden [N, D], weight [V, D], target [N]");
-    const at::Tensor target = given.to(at::kLong).contiguous();
+    at::Tensor target = given.to(at::kLong).contiguous();
     if (target.numel() > 0) {
         const int64_t low = target.min().item<int64_t>();
         const int64_t high = target.max().item<int64_t>();
