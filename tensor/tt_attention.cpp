@@ -1,16 +1,18 @@
 /* tt_attention.cpp - causal attention within the sequences of a packed batch. See tt_ops.h.
  *
- * CPU:      a task is one key head of one sequence, with the query heads that share it. Queries go
- *           in blocks of 64: their scores against all keys that any of them sees, softmax of whole
- *           rows, product with the values. Backward has the log-sum-exp of each row from forward
- *           and computes the scores again. Sequences are filled up with zeros to whole blocks, so
- *           that every product is one of few shapes. A thread takes 64 rows of scores, and a few
- *           copies of its head: memory is linear in the length.
+ * CPU:      a task is one key head, with the query heads that share it, of one group: a sequence
+ *           and those that continue it, one after the other, each behind the keys of the first.
+ *           Queries go in blocks of 64: their scores against all keys that any of them sees,
+ *           softmax of whole rows, product with the values. Backward has the log-sum-exp of each
+ *           row from forward and computes the scores again. Keys are filled up with zeros to whole
+ *           blocks, so that every product is one of few shapes. A thread takes 64 rows of scores,
+ *           and a few copies of its head: memory is linear in the length.
  * Numbers:  bf16 operands, f32 sums and softmax; weights and gradients of scores are rounded to the
- *           operands' type for the products. An element is summed by one thread in one order:
- *           results do not depend on the thread count.
+ *           operands' type for the products. An element is summed by one thread in one order, the
+ *           gradients of a prefix over the sequences in theirs: results do not depend on the thread
+ *           count.
  * Elsewhere (CUDA, and f64 for gradient checks): ATen's attention, a sequence at a time.
- * Source:   arXiv 2205.14135.
+ * Source:   arXiv 2205.14135; prefixes computed once: arXiv 2402.05099.
  */
 #include "tensor/tt_internal.hpp"
 #include "tensor/tt_node.hpp"
@@ -21,9 +23,11 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 
+#include <algorithm>
 #include <cstring>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 using namespace tt;
@@ -39,10 +43,46 @@ int64_t whole_blocks(int64_t n) {
     return (n + BLOCK - 1) / BLOCK * BLOCK;
 }
 
+/* What tt_sequences says, by group: a sequence that continues none, then those that continue it.
+ */
+struct sequence_layout {
+    std::vector<int64_t> starts;   /* [sequences + 1] */
+    std::vector<int64_t> prefixes; /* [sequences], -1: none */
+    std::vector<int64_t> members;  /* [sequences]: of all groups, one after the other */
+    std::vector<int64_t> groups;   /* [groups + 1]: where in `members` each begins */
+
+    sequence_layout(std::vector<int64_t> bounds, std::vector<int64_t> continued)
+        : starts(std::move(bounds)), prefixes(std::move(continued)), members(prefixes.size()) {
+        const auto first_of = [&](int64_t i) { return prefix_of(i) < 0 ? i : prefix_of(i); };
+        std::iota(members.begin(), members.end(), 0);
+        std::stable_sort(members.begin(), members.end(),
+                         [&](int64_t i, int64_t j) { return first_of(i) < first_of(j); });
+        for (int64_t m = 0; m < sequences(); m++) {
+            if (prefix_of(members[static_cast<size_t>(m)]) < 0) {
+                groups.push_back(m);
+            }
+        }
+        groups.push_back(sequences());
+    }
+
+    int64_t sequences() const {
+        return static_cast<int64_t>(prefixes.size());
+    }
+    int64_t prefix_of(int64_t i) const {
+        return prefixes[static_cast<size_t>(i)];
+    }
+    int64_t start(int64_t i) const {
+        return starts[static_cast<size_t>(i)];
+    }
+    int64_t length(int64_t i) const {
+        return start(i + 1) - start(i);
+    }
+};
+
 /* q [N, H, d], k and v [N, H_kv, d], without gaps. */
 struct attention_call {
     at::Tensor q, k, v;
-    const std::vector<int64_t> &starts; /* [sequences + 1] */
+    const sequence_layout &layout;
     double scale;
 
     int64_t kv_heads() const {
@@ -55,19 +95,47 @@ struct attention_call {
         return q.size(2);
     }
     int64_t tasks() const {
-        return (static_cast<int64_t>(starts.size()) - 1) * kv_heads();
+        return (static_cast<int64_t>(layout.groups.size()) - 1) * kv_heads();
     }
 };
 
-/* One head of one sequence, in a tensor [N, heads, d]. */
+/* Rows of one head, in a tensor [N, heads, d]. */
 struct head_rows {
     int64_t head, begin, count;
 };
 
-head_rows rows_of_task(const attention_call &call, int64_t task) {
-    const auto sequence = static_cast<size_t>(task / call.kv_heads());
-    const int64_t begin = call.starts[sequence];
-    return {task % call.kv_heads(), begin, call.starts[sequence + 1] - begin};
+/* A sequence of a task: its keys, and how many of the group's first it sees before them. */
+struct member {
+    head_rows keys;
+    int64_t before;
+
+    int64_t length() const { /* of all keys, in whole blocks */
+        return whole_blocks(before + keys.count);
+    }
+    int64_t whole_before() const { /* keys in blocks that have none of its own */
+        return before / BLOCK * BLOCK;
+    }
+};
+
+std::vector<member> members_of_task(const attention_call &call, int64_t task) {
+    const sequence_layout &layout = call.layout;
+    const auto group = static_cast<size_t>(task / call.kv_heads());
+    const int64_t head = task % call.kv_heads();
+    std::vector<member> members;
+    for (int64_t m = layout.groups[group]; m < layout.groups[group + 1]; m++) {
+        const int64_t i = layout.members[static_cast<size_t>(m)];
+        const int64_t before = members.empty() ? 0 : members[0].keys.count;
+        members.push_back({{head, layout.start(i), layout.length(i)}, before});
+    }
+    return members;
+}
+
+int64_t longest_of(const std::vector<member> &members) {
+    int64_t longest = 0;
+    for (const member &m : members) {
+        longest = std::max(longest, m.length());
+    }
+    return longest;
 }
 
 /* A thread's own arrays. */
@@ -81,45 +149,56 @@ class scratch {
     }
 };
 
-/* to [whole blocks, d] = the rows, then zeros. */
-template <typename T> void gather(const at::Tensor &from, head_rows rows, T *to) {
+/* Rows `before` and on of to [whole blocks, d] = the rows, then zeros. */
+template <typename T> void gather(const at::Tensor &from, head_rows rows, int64_t before, T *to) {
     const int64_t d = from.size(2);
     const int64_t stride = from.size(1) * d;
     const T *row = from.const_data_ptr<T>() + rows.begin * stride + rows.head * d;
     const size_t bytes = static_cast<size_t>(d) * sizeof(T);
+    const int64_t end = before + rows.count;
     for (int64_t i = 0; i < rows.count; i++) {
-        memcpy(to + i * d, row + i * stride, bytes);
+        memcpy(to + (before + i) * d, row + i * stride, bytes);
     }
-    memset(static_cast<void *>(to + rows.count * d), 0,
-           bytes * static_cast<size_t>(whole_blocks(rows.count) - rows.count));
+    memset(static_cast<void *>(to + end * d), 0,
+           bytes * static_cast<size_t>(whole_blocks(end) - end));
 }
 
-/* Rows [first, first + count) of what `rows` names = from [count, d] / divisor. */
+/* The rows = from [count, d] / divisor. */
 template <typename T>
-void scatter(const float *from, const float *divisor, const at::Tensor &to, head_rows rows,
-             int64_t first, int64_t count) {
+void scatter(const float *from, const float *divisor, const at::Tensor &to, head_rows rows) {
     const int64_t d = to.size(2);
     const int64_t stride = to.size(1) * d;
     const kernel_attention_store_args args = {.from = from,
                                               .divisor = divisor,
-                                              .rows = count,
+                                              .rows = rows.count,
                                               .n = d,
                                               .operand = operand_of<T>,
-                                              .to = to.mutable_data_ptr<T>() +
-                                                    (rows.begin + first) * stride + rows.head * d,
+                                              .to = to.mutable_data_ptr<T>() + rows.begin * stride +
+                                                    rows.head * d,
                                               .to_stride = stride};
     kernel_attention_store(&args, KERNEL_ISA_BEST);
 }
 
-/* w [rows, n] as the right operand of a product; `storage` holds product_panels_elements. */
-template <typename T> product_right<T> right_of(const T *w, int64_t rows, int64_t n, T *storage) {
+/* w [rows, n] as the right operand of a product, rows from `first` on being new; `storage` holds
+ * product_panels_elements(rows_max, n). */
+template <typename T>
+product_right<T> right_of(const T *w, int64_t first, int64_t rows, int64_t n,
+                          const product_panels<T> &storage) {
     if constexpr (is_paired<T>) {
-        const product_panels<T> panels = {storage, rows};
-        product_fill_panels(panels, 0, w, rows, n);
-        return product_right_of(panels);
+        product_fill_panels(storage, first, w + first * n, rows - first, n);
+        return product_right_of(storage);
     } else {
         return {w, n, PANEL_COLUMNS};
     }
+}
+
+/* The same of w^T; `first` is that of a block, and `to` holds as much as w. */
+template <typename T>
+product_right<T> transposed_of(const T *w, int64_t first, int64_t rows, int64_t n, T *to) {
+    product_right<T> right =
+        product_transpose_right(w + first * n, rows - first, n, to + first * n);
+    right.data = to;
+    return right;
 }
 
 /* c [m, n] = a [m, k] b, a and c without gaps unless a stride is given. */
@@ -129,15 +208,39 @@ product<T> block_product(int64_t m, int64_t n, int64_t k, const T *a, const prod
     return {m, n, k, a, k, b, c, n, false};
 }
 
-kernel_attention_block block_of(const attention_call &call, int64_t first, int64_t rows,
-                                const float *scores, int64_t stride, kernel_operand operand) {
-    return {.rows = rows,
-            .columns = first + BLOCK,
-            .stride = stride,
-            .seen = first + 1,
+/* A block of the queries of a member. */
+struct query_block {
+    head_rows queries;
+    int64_t seen;    /* keys, by the first of them */
+    int64_t columns; /* keys that any of them sees, in whole blocks */
+};
+
+query_block block_at(const member &of, int64_t head, int64_t first) {
+    const int64_t count = std::min(BLOCK, of.keys.count - first);
+    return {{head, of.keys.begin + first, count},
+            of.before + first + 1,
+            whole_blocks(of.before + first + count)};
+}
+
+kernel_attention_block kernel_block_of(const attention_call &call, const query_block &block,
+                                       const float *scores, kernel_operand operand) {
+    return {.rows = block.queries.count,
+            .columns = block.columns,
+            .stride = block.columns,
+            .seen = block.seen,
             .scale = static_cast<float>(call.scale),
             .scores = scores,
             .operand = operand};
+}
+
+/* Calls run(block) for the queries of a member: all heads that share its key head. */
+template <typename Run> void run_blocks(const attention_call &call, const member &of, Run &&run) {
+    const int64_t shared = call.queries_per_key();
+    for (int64_t head = of.keys.head * shared; head < (of.keys.head + 1) * shared; head++) {
+        for (int64_t first = 0; first < of.keys.count; first += BLOCK) {
+            run(block_at(of, head, first));
+        }
+    }
 }
 
 /* --- forward ---------------------------------------------------------------------------------- */
@@ -146,40 +249,40 @@ kernel_attention_block block_of(const attention_call &call, int64_t first, int64
 template <typename T>
 void forward_task(const attention_call &call, int64_t task, const at::Tensor &out,
                   const at::Tensor &lse) {
-    const head_rows keys = rows_of_task(call, task);
+    const std::vector<member> members = members_of_task(call, task);
     const int64_t d = call.head_dim();
-    const int64_t length = whole_blocks(keys.count);
+    const int64_t length = longest_of(members);
     scratch own;
-    T *rows = own.take<T>(length * d);
-    T *key_panels = own.take<T>(length * d);
+    T *key_rows = own.take<T>(length * d);
     T *value_rows = own.take<T>(length * d);
-    T *value_panels = own.take<T>(product_panels_elements(length, d));
+    T *key_panels = own.take<T>(length * d);
+    const product_panels<T> value_panels = {own.take<T>(product_panels_elements(length, d)),
+                                            length};
+    T *queries = own.take<T>(BLOCK * d);
     T *weights = own.take<T>(BLOCK * length);
     auto *scores = own.take<float>(BLOCK * length);
     auto *mixed = own.take<float>(BLOCK * d);
     float sum[BLOCK];
-    gather(call.k, keys, rows);
-    const product_right<T> keys_right = product_transpose_right(rows, length, d, key_panels);
-    gather(call.v, keys, value_rows);
-    const product_right<T> values_right = right_of(value_rows, length, d, value_panels);
-    for (int64_t shared = 0; shared < call.queries_per_key(); shared++) {
-        const head_rows queries = {keys.head * call.queries_per_key() + shared, keys.begin,
-                                   keys.count};
-        float *lse_row = lse.mutable_data_ptr<float>() + queries.head * lse.size(1) + keys.begin;
-        gather(call.q, queries, rows);
-        for (int64_t first = 0; first < keys.count; first += BLOCK) {
-            const int64_t count = std::min(BLOCK, keys.count - first);
-            const int64_t seen = first + BLOCK;
-            product_run(block_product(BLOCK, seen, d, rows + first * d, keys_right, scores));
+    for (const member &of : members) {
+        gather(call.k, of.keys, of.before, key_rows);
+        gather(call.v, of.keys, of.before, value_rows);
+        const product_right<T> keys_right =
+            transposed_of(key_rows, of.whole_before(), of.length(), d, key_panels);
+        const product_right<T> values_right =
+            right_of(value_rows, of.whole_before(), of.length(), d, value_panels);
+        run_blocks(call, of, [&](const query_block &block) {
+            gather(call.q, block.queries, 0, queries);
+            product_run(block_product(BLOCK, block.columns, d, queries, keys_right, scores));
             const kernel_attention_weights_args args = {
-                .block = block_of(call, first, count, scores, seen, operand_of<T>),
+                .block = kernel_block_of(call, block, scores, operand_of<T>),
                 .weights = weights,
                 .sum = sum,
-                .lse = lse_row + first};
+                .lse = lse.mutable_data_ptr<float>() + block.queries.head * lse.size(1) +
+                       block.queries.begin};
             kernel_attention_weights(&args, KERNEL_ISA_BEST);
-            product_run(block_product(BLOCK, d, seen, weights, values_right, mixed));
-            scatter<T>(mixed, sum, out, queries, first, count);
-        }
+            product_run(block_product(BLOCK, d, block.columns, weights, values_right, mixed));
+            scatter<T>(mixed, sum, out, block.queries);
+        });
     }
     product_release<T>();
 }
@@ -202,16 +305,20 @@ struct attention_grads {
 /* What the blocks of one task share in backward. */
 template <typename T> struct backward_task {
     const attention_call &call;
-    head_rows keys;
+    std::vector<member> members;
     int64_t d;
-    int64_t length; /* in whole blocks */
+    int64_t length; /* of the longest member's keys */
     scratch own;
-    T *rows;                          /* [length, d], of which `right`s are made */
+    T *key_rows;   /* [length, d], of which `right`s are made */
+    T *value_rows; /* [length, d] */
+    T *key_panels; /* of K^T, V^T and K */
+    T *value_panels;
+    product_panels<T> key_row_panels;
     product_right<T> keys_transposed; /* K^T, V^T [d, length], K [length, d] */
     product_right<T> values_transposed;
     product_right<T> keys_right;
-    T *queries;       /* [length, d] */
-    T *upstream;      /* [length, d] */
+    T *queries;       /* [BLOCK, d] */
+    T *upstream;      /* [BLOCK, d] */
     T *weights;       /* [BLOCK, length] */
     T *d_scores;      /* [BLOCK, length] */
     T *turned;        /* [length, BLOCK] */
@@ -223,17 +330,15 @@ template <typename T> struct backward_task {
     float *d_values;  /* [length, d] */
 
     backward_task(const attention_call &of, int64_t task)
-        : call(of), keys(rows_of_task(of, task)), d(of.head_dim()),
-          length(whole_blocks(keys.count)) {
-        const int64_t panel_elements = product_panels_elements(length, d);
-        rows = own.take<T>(length * d);
-        gather(call.v, keys, rows);
-        values_transposed = product_transpose_right(rows, length, d, own.take<T>(length * d));
-        gather(call.k, keys, rows); /* stays: in f32 it is `keys_right` */
-        keys_transposed = product_transpose_right(rows, length, d, own.take<T>(length * d));
-        keys_right = right_of(rows, length, d, own.take<T>(panel_elements));
-        queries = own.take<T>(length * d);
-        upstream = own.take<T>(length * d);
+        : call(of), members(members_of_task(of, task)), d(of.head_dim()),
+          length(longest_of(members)) {
+        key_rows = own.take<T>(length * d);
+        value_rows = own.take<T>(length * d);
+        key_panels = own.take<T>(length * d);
+        value_panels = own.take<T>(length * d);
+        key_row_panels = {own.take<T>(product_panels_elements(length, d)), length};
+        queries = own.take<T>(BLOCK * d);
+        upstream = own.take<T>(BLOCK * d);
         weights = own.take<T>(BLOCK * length);
         d_scores = own.take<T>(BLOCK * length);
         turned = own.take<T>(BLOCK * length);
@@ -243,11 +348,29 @@ template <typename T> struct backward_task {
         d_queries = own.take<float>(BLOCK * d);
         d_keys = own.take<float>(length * d);
         d_values = own.take<float>(length * d);
-        const size_t bytes = static_cast<size_t>(length * d) * sizeof(float);
-        memset(d_keys, 0, bytes);
-        memset(d_values, 0, bytes);
     }
 };
+
+/* The member's keys and values behind those of the group's first, with gradients of zero. */
+template <typename T> void load_member(backward_task<T> &task, const member &of) {
+    const int64_t d = task.d;
+    const int64_t rows = of.length();
+    const int64_t kept = of.whole_before();
+    gather(task.call.k, of.keys, of.before, task.key_rows);
+    gather(task.call.v, of.keys, of.before, task.value_rows);
+    task.keys_transposed = transposed_of(task.key_rows, kept, rows, d, task.key_panels);
+    task.values_transposed = transposed_of(task.value_rows, kept, rows, d, task.value_panels);
+    task.keys_right = right_of(task.key_rows, kept, rows, d, task.key_row_panels);
+    const size_t bytes = static_cast<size_t>((rows - of.before) * d) * sizeof(float);
+    memset(task.d_keys + of.before * d, 0, bytes);
+    memset(task.d_values + of.before * d, 0, bytes);
+}
+
+template <typename T>
+void store_member(const backward_task<T> &task, const member &of, const attention_grads &grads) {
+    scatter<T>(task.d_keys + of.before * task.d, nullptr, grads.k, of.keys);
+    scatter<T>(task.d_values + of.before * task.d, nullptr, grads.v, of.keys);
+}
 
 /* sum [columns, d] += left^T right, left [count, columns], right [count, d]. */
 template <typename T>
@@ -256,53 +379,51 @@ void add_outer(backward_task<T> &task, const T *left, int64_t columns, const T *
     const int64_t depth = product_depth<T>(count);
     product_transpose_left(left, columns, count, columns, task.turned);
     product<T> p = block_product(columns, task.d, depth, task.turned,
-                                 right_of(right, depth, task.d, task.panels), sum);
+                                 right_of(right, 0, depth, task.d, {task.panels, depth}), sum);
     p.accumulate = true;
     product_run(p);
 }
 
-/* Queries [first, first + count) of one head. */
 template <typename T>
-void backward_block(backward_task<T> &task, head_rows queries, const float *lse, int64_t first,
-                    int64_t count, const at::Tensor &d_q) {
+void backward_block(backward_task<T> &task, const query_block &block, const at::Tensor &lse,
+                    const at::Tensor &dy, const at::Tensor &d_q) {
     const int64_t d = task.d;
-    const int64_t seen = first + BLOCK;
-    const T *q = task.queries + first * d;
-    const T *dy = task.upstream + first * d;
-    product_run(block_product(BLOCK, seen, d, q, task.keys_transposed, task.scores));
-    product_run(block_product(BLOCK, seen, d, dy, task.values_transposed, task.d_weights));
+    const int64_t seen = block.columns;
+    const int64_t count = block.queries.count;
+    gather(task.call.q, block.queries, 0, task.queries);
+    gather(dy, block.queries, 0, task.upstream);
+    product_run(block_product(BLOCK, seen, d, task.queries, task.keys_transposed, task.scores));
+    product_run(
+        block_product(BLOCK, seen, d, task.upstream, task.values_transposed, task.d_weights));
     const kernel_attention_grads_args args = {
-        .block = block_of(task.call, first, count, task.scores, seen, operand_of<T>),
-        .lse = lse + first,
+        .block = kernel_block_of(task.call, block, task.scores, operand_of<T>),
+        .lse = lse.const_data_ptr<float>() + block.queries.head * lse.size(1) + block.queries.begin,
         .d_weights = task.d_weights,
         .weights = task.weights,
         .d_scores = task.d_scores};
     kernel_attention_grads(&args, KERNEL_ISA_BEST);
-    add_outer(task, task.weights, seen, dy, count, task.d_values);
-    add_outer(task, task.d_scores, seen, q, count, task.d_keys);
+    add_outer(task, task.weights, seen, task.upstream, count, task.d_values);
+    add_outer(task, task.d_scores, seen, task.queries, count, task.d_keys);
     product_run(block_product(count, d, seen, task.d_scores, task.keys_right, task.d_queries));
-    scatter<T>(task.d_queries, nullptr, d_q, queries, first, count);
+    scatter<T>(task.d_queries, nullptr, d_q, block.queries);
 }
 
+/* The first's gradients are complete when all that continue it have added theirs. */
 template <typename T>
 void backward_of_task(const attention_call &call, int64_t number, const at::Tensor &lse,
                       const at::Tensor &dy, const attention_grads &grads) {
     backward_task<T> task(call, number);
-    const head_rows keys = task.keys;
-    for (int64_t shared = 0; shared < call.queries_per_key(); shared++) {
-        const head_rows queries = {keys.head * call.queries_per_key() + shared, keys.begin,
-                                   keys.count};
-        const float *lse_row =
-            lse.const_data_ptr<float>() + queries.head * lse.size(1) + keys.begin;
-        gather(call.q, queries, task.queries);
-        gather(dy, queries, task.upstream);
-        for (int64_t first = 0; first < keys.count; first += BLOCK) {
-            backward_block(task, queries, lse_row, first, std::min(BLOCK, keys.count - first),
-                           grads.q);
+    for (size_t m = 0; m < task.members.size(); m++) {
+        const member &of = task.members[m];
+        load_member(task, of);
+        run_blocks(call, of, [&](const query_block &block) {
+            backward_block(task, block, lse, dy, grads.q);
+        });
+        if (m > 0) {
+            store_member(task, of, grads);
         }
     }
-    scatter<T>(task.d_keys, nullptr, grads.k, keys, 0, keys.count);
-    scatter<T>(task.d_values, nullptr, grads.v, keys, 0, keys.count);
+    store_member(task, task.members[0], grads);
     product_release<T>();
 }
 
@@ -318,9 +439,8 @@ at::Tensor prepared(const at::Tensor &t) {
 class attention_function : public torch::autograd::Function<attention_function> {
   public:
     static at::Tensor forward(AutogradContext *ctx, const at::Tensor &q, const at::Tensor &k,
-                              const at::Tensor &v, const std::vector<int64_t> &starts,
-                              double scale) {
-        const attention_call call = {prepared(q), prepared(k), prepared(v), starts, scale};
+                              const at::Tensor &v, const sequence_layout &layout, double scale) {
+        const attention_call call = {prepared(q), prepared(k), prepared(v), layout, scale};
         const at::Tensor out = at::empty(q.sizes(), call.q.options());
         const at::Tensor lse = at::empty({q.size(1), q.size(0)}, at::kFloat);
         run_tasks(call, [&](int64_t task) {
@@ -331,7 +451,8 @@ class attention_function : public torch::autograd::Function<attention_function> 
             }
         });
         ctx->save_for_backward({q, k, v, lse});
-        ctx->saved_data["starts"] = starts;
+        ctx->saved_data["starts"] = layout.starts;
+        ctx->saved_data["prefixes"] = layout.prefixes;
         ctx->saved_data["scale"] = scale;
         return out.to(q.scalar_type());
     }
@@ -339,9 +460,10 @@ class attention_function : public torch::autograd::Function<attention_function> 
     static variable_list backward(AutogradContext *ctx, variable_list incoming) {
         refuse_second_derivative("attention_packed");
         const variable_list saved = ctx->get_saved_variables();
-        const std::vector<int64_t> starts = ctx->saved_data["starts"].toIntVector();
+        const sequence_layout layout(ctx->saved_data["starts"].toIntVector(),
+                                     ctx->saved_data["prefixes"].toIntVector());
         const attention_call call = {prepared(saved[0]), prepared(saved[1]), prepared(saved[2]),
-                                     starts, ctx->saved_data["scale"].toDouble()};
+                                     layout, ctx->saved_data["scale"].toDouble()};
         const at::Tensor &lse = saved[3];
         const at::Tensor dy = prepared(incoming[0]);
         const attention_grads grads = {at::empty(call.q.sizes(), call.q.options()),
@@ -361,40 +483,49 @@ class attention_function : public torch::autograd::Function<attention_function> 
 
 /* --- elsewhere -------------------------------------------------------------------------------- */
 
-/* The sequences packed in [N, heads, d], as ATen's attention wants one: [1, heads, T, d]. */
-std::vector<at::Tensor> unpack(const at::Tensor &packed, const std::vector<int64_t> &starts) {
-    std::vector<at::Tensor> parts;
-    for (size_t i = 0; i + 1 < starts.size(); i++) {
-        const at::Tensor part = packed.narrow(0, starts[i], starts[i + 1] - starts[i]);
-        parts.push_back(part.transpose(0, 1).unsqueeze(0));
-    }
-    return parts;
+/* A sequence packed in [N, heads, d], as ATen's attention wants it: [1, heads, T, d]. */
+at::Tensor unpack(const at::Tensor &packed, const sequence_layout &layout, int64_t i) {
+    const at::Tensor part = packed.narrow(0, layout.start(i), layout.length(i));
+    return part.transpose(0, 1).unsqueeze(0);
+}
+
+/* With what it continues before it. */
+at::Tensor unpack_whole(const at::Tensor &packed, const sequence_layout &layout, int64_t i) {
+    const at::Tensor own = unpack(packed, layout, i);
+    const int64_t prefix = layout.prefix_of(i);
+    return prefix < 0 ? own : at::cat({unpack(packed, layout, prefix), own}, 2);
 }
 
 at::Tensor plain_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
-                           const std::vector<int64_t> &starts, double scale) {
-    const std::vector<at::Tensor> queries = unpack(q, starts);
-    const std::vector<at::Tensor> keys = unpack(k, starts);
-    const std::vector<at::Tensor> values = unpack(v, starts);
-    std::vector<at::Tensor> outputs(queries.size());
-    for (size_t i = 0; i < queries.size(); i++) {
-        outputs[i] = at::scaled_dot_product_attention(queries[i], keys[i], values[i], std::nullopt,
-                                                      /*dropout_p=*/0.0, /*is_causal=*/true, scale,
-                                                      /*enable_gqa=*/true)
-                         .squeeze(0)
-                         .transpose(0, 1);
+                           const sequence_layout &layout, double scale) {
+    std::vector<at::Tensor> outputs;
+    for (int64_t i = 0; i < layout.sequences(); i++) {
+        const at::Tensor queries = unpack(q, layout, i);
+        const at::Tensor keys = unpack_whole(k, layout, i);
+        const at::Tensor values = unpack_whole(v, layout, i);
+        outputs.push_back(attend_causal(queries, keys, values, scale).squeeze(0).transpose(0, 1));
     }
     return at::cat(outputs, 0);
 }
 
-std::vector<int64_t> checked_starts(tt_sequences sequences, int64_t tokens) {
+sequence_layout checked_layout(tt_sequences sequences, int64_t tokens) {
     const int64_t *starts = sequences.starts;
+    const int64_t *prefixes = sequences.prefixes;
     TORCH_CHECK(sequences.count > 0 && starts[0] == 0 && starts[sequences.count] == tokens,
                 "the sequences' bounds do not cover the ", tokens, " tokens");
     for (int64_t i = 0; i < sequences.count; i++) {
         TORCH_CHECK(starts[i + 1] > starts[i], "sequence ", i, " is empty");
+        const int64_t prefix = prefixes ? prefixes[i] : -1;
+        TORCH_CHECK(prefix >= -1 && prefix < i, "sequence ", i, " continues sequence ", prefix,
+                    ", which is not before it");
+        TORCH_CHECK(prefix < 0 || prefixes[prefix] < 0, "sequence ", i, " continues sequence ",
+                    prefix, ", which continues another itself");
     }
-    return {starts, starts + sequences.count + 1};
+    std::vector<int64_t> continued(static_cast<size_t>(sequences.count), -1);
+    if (prefixes) {
+        continued.assign(prefixes, prefixes + sequences.count);
+    }
+    return {{starts, starts + sequences.count + 1}, std::move(continued)};
 }
 
 at::Tensor attend_packed(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
@@ -406,11 +537,11 @@ at::Tensor attend_packed(const at::Tensor &q, const at::Tensor &k, const at::Ten
     TORCH_CHECK(scale > 0.0, "the scale ", scale, " is not positive");
     TORCH_CHECK(k.size(1) > 0 && q.size(1) % k.size(1) == 0, q.size(1),
                 " query heads do not share ", k.size(1), " key heads evenly");
-    const std::vector<int64_t> starts = checked_starts(sequences, q.size(0));
+    const sequence_layout layout = checked_layout(sequences, q.size(0));
     const bool ours = q.is_cpu() && q.size(2) > 0 &&
                       (q.scalar_type() == at::kFloat || q.scalar_type() == at::kBFloat16);
-    return ours ? attention_function::apply(q, k, v, starts, scale)
-                : plain_attention(q, k, v, starts, scale);
+    return ours ? attention_function::apply(q, k, v, layout, scale)
+                : plain_attention(q, k, v, layout, scale);
 }
 
 } // namespace

@@ -217,6 +217,10 @@ enum err_code guarded_status(const char *what, struct error *err, Call &&call) n
     }
 }
 
+/* softmax(q k^T scale) v with the last query at the last key: [B, H, T, d] (tt_network.cpp). */
+at::Tensor attend_causal(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
+                         double scale);
+
 } // namespace tt
 
 #endif

@@ -64,20 +64,27 @@ void check_attention_shapes(const at::Tensor &q, const at::Tensor &k, const at::
 at::Tensor attend(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
                   tt_attention_mask mask, double scale) {
     check_attention_shapes(q, k, v);
-    const bool causal = mask == TT_ATTEND_CAUSAL;
-    TORCH_CHECK(!causal || q.size(2) <= k.size(2), q.size(2), " queries for only ", k.size(2),
-                " keys");
-    /* ATen's own is_causal aligns the first query with the first key, which agrees with ours only
-     * when there are as many of both. */
-    const bool square = q.size(2) == k.size(2);
-    const bool masked = causal && !square && q.size(2) > 1;
-    const std::optional<at::Tensor> explicit_mask =
-        masked ? std::optional<at::Tensor>(causal_mask(q, k)) : std::nullopt;
-    return at::scaled_dot_product_attention(q, k, v, explicit_mask, /*dropout_p=*/0.0,
-                                            causal && square, scale, /*enable_gqa=*/true);
+    if (mask == TT_ATTEND_CAUSAL) {
+        TORCH_CHECK(q.size(2) <= k.size(2), q.size(2), " queries for only ", k.size(2), " keys");
+        return attend_causal(q, k, v, scale);
+    }
+    return at::scaled_dot_product_attention(q, k, v, std::nullopt, /*dropout_p=*/0.0,
+                                            /*is_causal=*/false, scale, /*enable_gqa=*/true);
 }
 
 } // namespace
+
+at::Tensor tt::attend_causal(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
+                             double scale) {
+    /* ATen's own is_causal aligns the first query with the first key, which agrees with ours only
+     * when there are as many of both. */
+    const bool square = q.size(2) == k.size(2);
+    const bool masked = !square && q.size(2) > 1;
+    const std::optional<at::Tensor> explicit_mask =
+        masked ? std::optional<at::Tensor>(causal_mask(q, k)) : std::nullopt;
+    return at::scaled_dot_product_attention(q, k, v, explicit_mask, /*dropout_p=*/0.0, square,
+                                            scale, /*enable_gqa=*/true);
+}
 
 tt_tensor *tt_matmul(tt_scope *s, const tt_tensor *a, const tt_tensor *b) noexcept {
     if (!matmul_shapes(s, a, b)) {

@@ -247,13 +247,16 @@ enum tt_attention_mask { TT_ATTEND_ALL, TT_ATTEND_CAUSAL };
 tt_tensor *tt_attention(tt_scope *s, const tt_tensor *q, const tt_tensor *k, const tt_tensor *v,
                         enum tt_attention_mask mask, double scale) TT_NOEXCEPT;
 
-/* Sequences laid end to end: i is rows starts[i] .. starts[i + 1] - 1. */
+/* Sequences laid end to end: i is rows starts[i] .. starts[i + 1] - 1. It may continue an earlier
+ * one, its prefix, that continues none itself: several then share one. */
 struct tt_sequences {
     const int64_t *starts; /* [count + 1] on the host, from 0 to the number of rows */
     int64_t count;
+    const int64_t *prefixes; /* [count] on the host, -1: continues none; NULL: none does */
 };
 /* Causal attention within each of the sequences of N rows: q [N, H, d], k and v [N, H_kv, d] with H
- * a multiple of H_kv. No token sees another sequence. Returns [N, H, d]. */
+ * a multiple of H_kv. A token sees its sequence up to itself, before it the whole of what that
+ * continues, and nothing of another sequence. Returns [N, H, d]. */
 tt_tensor *tt_attention_packed(tt_scope *s, const tt_tensor *q, const tt_tensor *k,
                                const tt_tensor *v, struct tt_sequences sequences,
                                double scale) TT_NOEXCEPT;

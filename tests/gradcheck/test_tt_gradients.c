@@ -327,7 +327,16 @@ OP(add_mixed, tt_add_mixed(s, A, B))
 
 static tt_tensor *attention_packed(tt_scope *s, const tt_tensor *const *x) {
     const int64_t starts[] = {0, 1, 3};
-    return tt_attention_packed(s, A, B, C, (struct tt_sequences){starts, 2}, 0.7);
+    return tt_attention_packed(s, A, B, C, (struct tt_sequences){.starts = starts, .count = 2},
+                               0.7);
+}
+
+/* Two rows, continued by one and by two. */
+static tt_tensor *attention_shared(tt_scope *s, const tt_tensor *const *x) {
+    const int64_t starts[] = {0, 2, 3, 5};
+    const int64_t prefixes[] = {-1, 0, 0};
+    const struct tt_sequences sequences = {.starts = starts, .count = 3, .prefixes = prefixes};
+    return tt_attention_packed(s, A, B, C, sequences, 0.7);
 }
 
 static tt_tensor *tanh_of_context(tt_scope *s, const void *context, const tt_tensor *x) {
@@ -400,6 +409,7 @@ static void test_networks__gradients(void **state) {
         ANY_3(fused_layer_norm, MATRIX, TT_SHAPE(3), TT_SHAPE(3)),
         ANY_2(add_mixed, MATRIX, MATRIX),
         ANY_3(attention_packed, TT_SHAPE(3, 2, 2), TT_SHAPE(3, 1, 2), TT_SHAPE(3, 1, 2)),
+        ANY_3(attention_shared, TT_SHAPE(5, 2, 2), TT_SHAPE(5, 1, 2), TT_SHAPE(5, 1, 2)),
         ANY_2(recompute, MATRIX, MATRIX),
     };
     check_gradients(tensor_test_scope(state), cases, COUNT(cases));

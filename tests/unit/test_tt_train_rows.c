@@ -55,7 +55,17 @@ static tt_tensor *residual(tt_scope *s, tt_tensor *const *in, enum tt_dtype comp
 static tt_tensor *attention(tt_scope *s, tt_tensor *const *in, enum tt_dtype compute) {
     static const int64_t starts[] = {0, 1, 18, 82, 213, PACKED_TOKENS};
     (void)compute;
-    return tt_attention_packed(s, in[0], in[1], in[2], (struct tt_sequences){starts, 5}, 0.3);
+    return tt_attention_packed(s, in[0], in[1], in[2],
+                               (struct tt_sequences){.starts = starts, .count = 5}, 0.3);
+}
+
+/* The same rows: the third and the last continue the second, the fourth none. */
+static tt_tensor *attention_shared(tt_scope *s, tt_tensor *const *in, enum tt_dtype compute) {
+    static const int64_t starts[] = {0, 1, 18, 82, 213, PACKED_TOKENS};
+    static const int64_t prefixes[] = {-1, -1, 1, -1, 1};
+    const struct tt_sequences sequences = {.starts = starts, .count = 5, .prefixes = prefixes};
+    (void)compute;
+    return tt_attention_packed(s, in[0], in[1], in[2], sequences, 0.3);
 }
 
 /* TT_SHAPE is no constant expression. */
@@ -85,6 +95,14 @@ static const struct op_case op_cases[] = {
     {"residual", residual, 2, {SHAPE(2, 301, 71), SHAPE(2, 301, 71)}, {true, false}, 1e-6, 0x1p-7},
     {"attention",
      attention,
+     3,
+     {SHAPE(3, PACKED_TOKENS, 4, 16), SHAPE(3, PACKED_TOKENS, 2, 16),
+      SHAPE(3, PACKED_TOKENS, 2, 16)},
+     {false, false, false},
+     4e-6,
+     0x1p-6},
+    {"attention, shared prefix",
+     attention_shared,
      3,
      {SHAPE(3, PACKED_TOKENS, 4, 16), SHAPE(3, PACKED_TOKENS, 2, 16),
       SHAPE(3, PACKED_TOKENS, 2, 16)},

@@ -68,7 +68,8 @@ static void test_attention_packed__is_attention_of_each_sequence(void **state) {
     tt_tensor *q = tt_rand_normal(s, &stream, TT_SHAPE(N, H, D));
     tt_tensor *k = tt_rand_normal(s, &other, TT_SHAPE(N, K, D));
     tt_tensor *v = tt_rand_uniform(s, &other, TT_SHAPE(N, K, D));
-    tt_tensor *packed = tt_attention_packed(s, q, k, v, (struct tt_sequences){starts, S}, 0.3);
+    tt_tensor *packed =
+        tt_attention_packed(s, q, k, v, (struct tt_sequences){.starts = starts, .count = S}, 0.3);
     for (int64_t i = 0; i < S; i++) {
         const int64_t begin = starts[i];
         const int64_t T = starts[i + 1] - begin;
@@ -97,15 +98,63 @@ static void test_attention_packed__refuses_bounds_that_do_not_cover(void **state
     const int64_t late[] = {1, 4};
     const int64_t hollow[] = {0, 2, 2, 4};
     const int64_t whole[] = {0, 4};
-    assert_refused_inside(r, tt_attention_packed(r, q, q, q, (struct tt_sequences){shorter, 1}, 1),
-                          "bounds do not cover the 4 tokens");
-    assert_refused_inside(r, tt_attention_packed(r, q, q, q, (struct tt_sequences){late, 1}, 1),
-                          "bounds do not cover the 4 tokens");
-    assert_refused_inside(r, tt_attention_packed(r, q, q, q, (struct tt_sequences){hollow, 3}, 1),
-                          "sequence 1 is empty");
     assert_refused_inside(
-        r, tt_attention_packed(r, q, uneven, uneven, (struct tt_sequences){whole, 1}, 1),
-        "2 query heads do not share 3 key heads evenly");
+        r, tt_attention_packed(r, q, q, q, (struct tt_sequences){.starts = shorter, .count = 1}, 1),
+        "bounds do not cover the 4 tokens");
+    assert_refused_inside(
+        r, tt_attention_packed(r, q, q, q, (struct tt_sequences){.starts = late, .count = 1}, 1),
+        "bounds do not cover the 4 tokens");
+    assert_refused_inside(
+        r, tt_attention_packed(r, q, q, q, (struct tt_sequences){.starts = hollow, .count = 3}, 1),
+        "sequence 1 is empty");
+    assert_refused_inside(r,
+                          tt_attention_packed(r, q, uneven, uneven,
+                                              (struct tt_sequences){.starts = whole, .count = 1},
+                                              1),
+                          "2 query heads do not share 3 key heads evenly");
+}
+
+/* Keys of one number, equal queries: weights are even over what a token sees. The values of tokens
+ * 0 to 5 are 1, 2, 4, 8, 16, 32; 0 1 is continued by 2, and by 4 5 behind the 3 of another:
+ *     1, 3/2, (1 + 2 + 4) / 3, 8, (1 + 2 + 16) / 3, (1 + 2 + 16 + 32) / 4 */
+static void test_attention_packed__sees_the_prefix_and_itself(void **state) {
+    tt_scope *s = tensor_test_scope(state);
+    static const int64_t starts[] = {0, 2, 3, 4, 6};
+    static const int64_t prefixes[] = {-1, 0, -1, 0};
+    static const enum tt_dtype dtypes[] = {TT_F64, TT_F32, TT_BF16};
+    const struct tt_sequences sequences = {.starts = starts, .count = 4, .prefixes = prefixes};
+    for (int i = 0; i < 3; i++) {
+        tt_tensor *values = tt_cast(s, f64_of(s, TT_SHAPE(6, 1, 1), 1, 2, 4, 8, 16, 32), dtypes[i]);
+        tt_tensor *zeros = tt_zeros(s, dtypes[i], TT_SHAPE(6, 1, 1));
+        tt_tensor *got = tt_attention_packed(s, zeros, zeros, values, sequences, 1);
+        assert_tensor_near(s, got, dtypes[i], TT_SHAPE(6, 1, 1),
+                           dtypes[i] == TT_BF16 ? 0x1p-8 : TOL_F32, 1, 1.5, 7.0 / 3, 8, 19.0 / 3,
+                           12.75);
+    }
+}
+
+static void test_attention_packed__refuses_prefixes_that_are_none(void **state) {
+    tt_scope *s = tensor_test_scope(state);
+    tt_tensor *q = tt_zeros(s, TT_F32, TT_SHAPE(3, 2, 2));
+    static const int64_t starts[] = {0, 1, 2, 3};
+    static const int64_t later[] = {-1, 2, -1};
+    static const int64_t itself[] = {0, -1, -1};
+    static const int64_t chain[] = {-1, 0, 1};
+    static const int64_t strange[] = {-1, -2, -1};
+    const struct {
+        const int64_t *prefixes;
+        const char *part;
+    } cases[] = {
+        {later, "sequence 1 continues sequence 2, which is not before it"},
+        {itself, "sequence 0 continues sequence 0, which is not before it"},
+        {strange, "sequence 1 continues sequence -2, which is not before it"},
+        {chain, "sequence 2 continues sequence 1, which continues another itself"},
+    };
+    for (int i = 0; i < 4; i++) {
+        const struct tt_sequences sequences = {
+            .starts = starts, .count = 3, .prefixes = cases[i].prefixes};
+        assert_refused_inside(r, tt_attention_packed(r, q, q, q, sequences, 1), cases[i].part);
+    }
 }
 
 /* --- recompute --- */
@@ -224,6 +273,8 @@ int tt_transformer_tests(void) {
         tensor_test(test_swiglu__gates_the_second),
         tensor_test(test_attention_packed__is_attention_of_each_sequence),
         tensor_test(test_attention_packed__refuses_bounds_that_do_not_cover),
+        tensor_test(test_attention_packed__sees_the_prefix_and_itself),
+        tensor_test(test_attention_packed__refuses_prefixes_that_are_none),
         tensor_test(test_recompute__gives_the_same_gradients),
         tensor_test(test_recompute__reaches_parameters_behind_a_plain_input),
         tensor_test(test_recompute__refuses_gradients_as_values),
