@@ -114,7 +114,8 @@ static tt_tensor *attention(tt_scope *s, const struct pass *pass, const tt_tenso
     tt_tensor *v = heads_of(s, pass, MODEL_V, x, config->kv_heads); /* [N, H_kv, d] */
     q = rotate(s, pass, norm_heads(s, model, q, layer->role[MODEL_Q_NORM]));
     k = rotate(s, pass, norm_heads(s, model, k, layer->role[MODEL_K_NORM]));
-    const struct tt_sequences sequences = {.starts = batch->starts, .count = batch->sequences};
+    const struct tt_sequences sequences = {
+        .starts = batch->starts, .count = batch->sequences, .prefixes = batch->prefixes};
     tt_tensor *mixed =
         tt_attention_packed(s, q, k, v, sequences, 1.0 / sqrt((double)config->head_dim));
     const int64_t width = config->heads * config->head_dim;

@@ -1,0 +1,134 @@
+/* test_packed_batch.c - where sequences and what they share lie. */
+#include "policy/packed_batch.h"
+
+#include "base/scoped.h"
+#include "tests/support/alloc_loop.h"
+#include "tests/support/test.h"
+
+#define assert_i64s(array, ...)                                    \
+    assert_memory_equal((array), ((const int64_t[]){__VA_ARGS__}), \
+                        sizeof((const int64_t[]){__VA_ARGS__}))
+
+#define TEXT(...)                                                         \
+    {                                                                     \
+        .ids = (const int32_t[]){__VA_ARGS__},                            \
+        .count = sizeof((const int32_t[]){__VA_ARGS__}) / sizeof(int32_t) \
+    }
+
+static void test_add_after__goes_on_behind_the_prefix(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    SCOPED(packed_batch) struct packed_batch batch = PACKED_BATCH_INIT;
+    static const int32_t prompt[] = {7, 8};
+    static const int32_t first[] = {9, 4};
+    static const int32_t second[] = {5, 6};
+    static const bool last_only[] = {false, true};
+    int64_t prefix = -1;
+    assert_ok(packed_batch_add(&batch, first, 2, NULL, &err), &err);
+    assert_ok(packed_batch_add_prefix(&batch, prompt, 2, &prefix, &err), &err);
+    assert_int_equal(prefix, 1);
+    assert_ok(packed_batch_add_after(&batch, prefix, first, 2, NULL, &err), &err);
+    assert_ok(packed_batch_add(&batch, second, 2, NULL, &err), &err); /* between the two */
+    assert_ok(packed_batch_add_after(&batch, prefix, second, 2, last_only, &err), &err);
+    assert_ok(packed_batch_fill(&batch, 12, 9, &err), &err);
+    assert_i64s(batch.ids, 9, 4, 7, 8, 9, 4, 5, 6, 5, 6, 0, 0);
+    assert_i64s(batch.positions, 0, 1, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1);
+    assert_i64s(batch.starts, 0, 2, 4, 6, 8, 10, 12);
+    assert_i64s(batch.prefixes, -1, -1, 1, -1, 1, -1);
+    assert_i64s(batch.last_rows, 1, 5, 7, 9); /* not that of the prefix */
+    assert_int_equal(batch.added, 4);
+    assert_int_equal(batch.targets, 5); /* 9 behind the prefix is one */
+    assert_i64s(batch.target_rows, 0, 3, 4, 6, 8);
+    assert_i64s(batch.target_ids, 4, 9, 4, 6, 6);
+    assert_i64s(batch.target_sequences, 0, 2, 2, 3, 4);
+}
+
+static void test_add_after__refuses_what_cannot_be_continued(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    SCOPED(packed_batch) struct packed_batch batch = PACKED_BATCH_INIT;
+    static const int32_t ids[] = {1, 2};
+    int64_t prefix = -1;
+    assert_fails(packed_batch_add_after(&batch, 0, ids, 2, NULL, &err), ERR_INTERNAL,
+                 "sequence 0 cannot be continued: there are 0", &err);
+    assert_ok(packed_batch_add_prefix(&batch, ids, 2, &prefix, &err), &err);
+    assert_fails(packed_batch_add_after(&batch, prefix, ids, 0, NULL, &err), ERR_DATA,
+                 "an empty sequence", &err);
+    assert_ok(packed_batch_add_after(&batch, prefix, ids, 2, NULL, &err), &err);
+    assert_fails(packed_batch_add_after(&batch, 1, ids, 2, NULL, &err), ERR_INTERNAL,
+                 "sequence 1 cannot be continued", &err);
+    assert_true(batch.sequences == 2 && batch.tokens == 4 && batch.targets == 2);
+}
+
+/* 1 2 | 3, and nothing, and 4 5: five tokens for eight. */
+static void test_add_texts__shares_what_all_begin_with(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    SCOPED(packed_batch) struct packed_batch batch = PACKED_BATCH_INIT;
+    const struct token_sequence texts[] = {TEXT(1, 2, 3), TEXT(1, 2), TEXT(1, 2, 4, 5)};
+    const struct token_sequence others[] = {TEXT(6, 1), TEXT(7, 1)};
+    const struct token_sequence equal[] = {TEXT(8, 9), TEXT(8, 9)};
+    assert_int_equal(packed_batch_common(&texts[0], &texts[2]), 2);
+    assert_int_equal(packed_batch_tokens_of(texts, 3), 5);
+    assert_int_equal(packed_batch_tokens_of(texts, 1), 3);
+    assert_int_equal(packed_batch_tokens_of(texts, 0), 0);
+    assert_int_equal(packed_batch_tokens_of(others, 2), 4);
+    assert_int_equal(packed_batch_tokens_of(equal, 2), 2);
+    assert_ok(packed_batch_add_texts(&batch, texts, 3, &err), &err);
+    assert_ok(packed_batch_add_texts(&batch, others, 2, &err), &err);
+    assert_ok(packed_batch_add_texts(&batch, equal, 2, &err), &err);
+    assert_ok(packed_batch_add_texts(&batch, texts, 1, &err), &err);
+    assert_i64s(batch.ids, 1, 2, 3, 4, 5, 6, 1, 7, 1, 8, 9, 1, 2, 3);
+    assert_i64s(batch.positions, 0, 1, 2, 2, 3, 0, 1, 0, 1, 0, 1, 0, 1, 2);
+    assert_i64s(batch.starts, 0, 2, 3, 5, 7, 9, 11, 14);
+    assert_i64s(batch.prefixes, -1, 0, 0, -1, -1, -1, -1);
+    assert_i64s(batch.last_rows, 2, 1, 4, 6, 8, 10, 10, 13);
+    assert_true(batch.added == 8 && batch.targets == 0);
+}
+
+static void test_add_texts__an_empty_one_changes_nothing(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    SCOPED(packed_batch) struct packed_batch batch = PACKED_BATCH_INIT;
+    const struct token_sequence whole[] = {TEXT(1, 2)};
+    const struct token_sequence texts[] = {TEXT(1, 2, 3), {.ids = NULL, .count = 0}};
+    assert_ok(packed_batch_add_texts(&batch, whole, 1, &err), &err);
+    assert_fails(packed_batch_add_texts(&batch, texts, 2, &err), ERR_DATA, "an empty sequence",
+                 &err);
+    assert_true(batch.tokens == 2 && batch.sequences == 1 && batch.added == 1);
+    assert_i64s(batch.starts, 0, 2);
+}
+
+static enum err_code add_all(void *context, struct error *err) {
+    (void)context;
+    SCOPED(packed_batch) struct packed_batch batch = PACKED_BATCH_INIT;
+    static const int32_t ids[40] = {1};
+    const struct token_sequence texts[] = {TEXT(1, 2, 3), TEXT(1, 2), TEXT(1, 2, 4, 5)};
+    int64_t prefix = -1;
+    TRY(packed_batch_add_prefix(&batch, ids, 40, &prefix, err));
+    TRY(packed_batch_add_after(&batch, prefix, ids, 40, NULL, err));
+    for (int i = 0; i < 4; i++) {
+        const int64_t tokens = batch.tokens;
+        const enum err_code code = packed_batch_add_texts(&batch, texts, 3, err);
+        assert_int_equal(batch.tokens, tokens + (code == ERR_OK ? 5 : 0));
+        assert_int_equal(batch.starts[batch.sequences], batch.tokens);
+        TRY(code);
+    }
+    return packed_batch_fill(&batch, 64, 7, err);
+}
+
+static void test_add__survives_failing_allocations(void **state) {
+    (void)state;
+    alloc_loop_check(add_all, NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_add_after__goes_on_behind_the_prefix),
+        cmocka_unit_test(test_add_after__refuses_what_cannot_be_continued),
+        cmocka_unit_test(test_add_texts__shares_what_all_begin_with),
+        cmocka_unit_test(test_add_texts__an_empty_one_changes_nothing),
+        cmocka_unit_test(test_add__survives_failing_allocations),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
