@@ -69,6 +69,44 @@ static void test_score__in_the_order_asked(void **state) {
     assert_int_equal(tt_live_handles(), handles);
 }
 
+/* Four prompts of 40 tokens with five answers each, their ends apart in the call; the first answers
+ * are the prompts themselves. Equal texts are in one pass or in two. */
+static void test_score__shares_prompts(void **state) {
+    (void)state;
+    enum { PROMPTS = 4, ANSWERS = 5, ALL = PROMPTS * ANSWERS, PROMPT = 40 };
+    struct error err = ERROR_INIT;
+    SCOPED(model) struct model *model = NULL;
+    const struct model_options options = {
+        .compute = TT_F32, .seed = 3, .head = MODEL_HEAD_SCORE, .score_init_std = 1.0};
+    assert_ok(model_open("preset:tiny", &options, &model, &err), &err);
+    static int32_t ids[ALL][PROMPT + 2 * ANSWERS];
+    struct token_sequence all[ALL];
+    double alone[ALL];
+    SCOPED(model_scorer) struct model_scorer single = {.model = model, .tokens_max = 1};
+    for (int32_t i = 0; i < ALL; i++) {
+        const int32_t answer = i / PROMPTS;
+        for (int32_t t = 0; t < PROMPT + 2 * answer; t++) {
+            ids[i][t] = 5 + (t < PROMPT ? i % PROMPTS * 50 + t : 300 + answer + t);
+        }
+        all[i] = (struct token_sequence){.ids = ids[i], .count = PROMPT + 2 * answer};
+        assert_ok(model_scorer_score(&single, &all[i], 1, &alone[i], &err), &err);
+    }
+    all[1] = all[5];
+    alone[1] = alone[5];
+    for (int64_t budget = 45; budget < 1000; budget = 2 * budget + 7) {
+        SCOPED(model_scorer) struct model_scorer scorer = {.model = model, .tokens_max = budget};
+        double scores[ALL];
+        assert_ok(model_scorer_score(&scorer, all, ALL, scores, &err), &err);
+        for (int64_t i = 0; i < ALL; i++) {
+            assert_near(scores[i], alone[i], 1e-5);
+        }
+        if (budget >
+            300) { /* 40 + 2 + 4 + 6 + 8 a prompt, and 2 for the answer that is there twice */
+            assert_int_equal(scorer.batch.tokens - scorer.batch.fillers, 4 * 60 + 2);
+        }
+    }
+}
+
 static void test_score__names_the_text_that_is_wrong(void **state) {
     (void)state;
     struct error err = ERROR_INIT;
@@ -140,6 +178,7 @@ static void test_score__survives_failing_allocations(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_score__in_the_order_asked),
+        cmocka_unit_test(test_score__shares_prompts),
         cmocka_unit_test(test_score__names_the_text_that_is_wrong),
         cmocka_unit_test(test_score__a_language_model_has_none),
         cmocka_unit_test(test_score__refuses_what_is_not_finite),
