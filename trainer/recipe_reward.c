@@ -1,9 +1,10 @@
 /* recipe_reward.c - accord reward fit on a language model: a score of prompt and answer, fitted to
  * what people preferred, and calibrated. In the tensor half.
  *
- * One step: the next examples of a shuffled epoch, each with all its answers in one micro-batch;
- * scores by the model, loss and slopes by reward/reward_objective.h on the host in double, and the
- * model backwards with the sum of score times slope: the gradients of the mean loss by weight.
+ * One step: the next examples of a shuffled epoch, each with all its answers in one micro-batch,
+ * where what they begin with, their prompt, is computed once; scores by the model, loss and slopes
+ * by reward/reward_objective.h on the host in double, and the model backwards with the sum of score
+ * times slope: the gradients of the mean loss by weight.
  */
 #include "base/array.h"
 #include "base/mem.h"
@@ -44,7 +45,8 @@ struct fit {
     int64_t example_count, example_capacity;
     double *scores, *slopes; /* [batch.added] */
     int64_t answer_capacity;
-    struct reward_file file; /* what will stand beside the weights */
+    struct token_sequence *texts; /* [answers] of one example */
+    struct reward_file file;      /* what will stand beside the weights */
     struct hash_digest data_hash;
 };
 
@@ -120,7 +122,6 @@ static enum err_code flush(struct fit *fit, struct pass *pass, double step_weigh
     tt_tensor *slopes = tt_from_f64(s, fit->slopes, TT_SHAPE(fit->batch.added));
     tt_tensor *sum = tt_sum(s, tt_mul(s, scores, tt_cast(s, slopes, TT_F32))); /* [] */
     TRY(tt_backward(s, sum, err));
-    pass->tokens += fit->batch.tokens - fit->batch.fillers;
     packed_batch_reset(&fit->batch);
     fit->example_count = 0;
     return ERR_OK;
@@ -134,20 +135,27 @@ static enum err_code make_room(struct fit *fit, int64_t answers, struct error *e
                           "scores of a micro-batch", err);
 }
 
+/* The texts of an example's answers, into fit->texts, which has room; returns how many. */
+static int64_t list_texts(struct fit *fit, int64_t example) {
+    const int64_t answers = reward_examples_answers(&fit->training, example);
+    for (int64_t k = 0; k < answers; k++) {
+        fit->texts[k] = reward_examples_sequence(&fit->training, example, k);
+    }
+    return answers;
+}
+
 /* Adds an example to the micro-batch, computing first what is in it where both are too much. */
 static enum err_code take(struct fit *fit, struct pass *pass, int64_t example, double step_weight,
                           struct error *err) {
-    const int64_t answers = reward_examples_answers(pass->examples, example);
-    const int64_t tokens = reward_examples_tokens(pass->examples, example);
+    const int64_t answers = list_texts(fit, example);
+    const int64_t tokens = packed_batch_tokens_of(fit->texts, answers);
     if (fit->batch.tokens + tokens > fit->micro_batch_tokens) {
         TRY(flush(fit, pass, step_weight, err));
     }
     TRY(make_room(fit, answers, err));
-    for (int64_t k = 0; k < answers; k++) {
-        const struct token_sequence answer = reward_examples_sequence(pass->examples, example, k);
-        TRY(packed_batch_add(&fit->batch, answer.ids, answer.count, answer.is_target, err));
-    }
+    TRY(packed_batch_add_texts(&fit->batch, fit->texts, answers, err));
     fit->examples[fit->example_count++] = example;
+    pass->tokens += reward_examples_tokens(pass->examples, example);
     return ERR_OK;
 }
 
@@ -187,7 +195,8 @@ static int64_t step_tokens(void *context, int64_t step) {
     int64_t most = 0;
     (void)gather(fit, step);
     for (int64_t i = 0; i < fit->config->train.examples_per_step; i++) {
-        const int64_t count = reward_examples_tokens(&fit->training, fit->gathered[i]);
+        const int64_t answers = list_texts(fit, fit->gathered[i]);
+        const int64_t count = packed_batch_tokens_of(fit->texts, answers);
         tokens = tokens + count > fit->micro_batch_tokens ? count : tokens + count;
         most = tokens > most ? tokens : most;
     }
@@ -406,13 +415,23 @@ static enum err_code look_at_judgements(const struct fit *fit, struct error *err
     return ERR_OK;
 }
 
+static int64_t most_answers(const struct reward_examples *examples) {
+    int64_t most = 0;
+    for (int64_t e = 0; e < examples->count; e++) {
+        const int64_t answers = reward_examples_answers(examples, e);
+        most = answers > most ? answers : most;
+    }
+    return most;
+}
+
 static enum err_code fit_init(struct fit *fit, struct error *err) {
     const struct train_config *train = &fit->config->train;
     TRY(make_examples(fit, err));
     TRY(look_at_judgements(fit, err));
     fit->micro_batch_tokens = train_micro_batch_tokens(train, fit->model);
     fit->gathered = mem_array((size_t)train->examples_per_step, sizeof *fit->gathered);
-    if (!fit->gathered) {
+    fit->texts = mem_array((size_t)most_answers(&fit->training), sizeof *fit->texts);
+    if (!fit->gathered || !fit->texts) {
         return err_oom(err, "examples of a step");
     }
     TRY(reward_ties_init(&fit->ties, fit->training.objective,
@@ -427,6 +446,7 @@ static void fit_scoped_end(struct fit *fit) {
     epoch_order_deinit(&fit->order);
     packed_batch_deinit(&fit->batch);
     mem_free(fit->gathered);
+    mem_free(fit->texts);
     mem_free(fit->examples);
     mem_free(fit->scores);
     mem_free(fit->slopes);

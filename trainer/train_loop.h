@@ -35,7 +35,7 @@
 struct train_row {
     struct metric metrics[TRAIN_METRICS_MAX]; /* the loss in nats first; TRL's names */
     size_t count;
-    int64_t tokens;              /* computed */
+    int64_t tokens;              /* of the texts: what several share, in each of them */
     char note[TRAIN_NOTE_BYTES]; /* for the log, behind the loss: ", perplexity 7.31"; or "" */
 };
 
