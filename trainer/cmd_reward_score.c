@@ -1,4 +1,5 @@
 /* cmd_reward_score.c - accord reward score: what rewards say of the answers that were compared. */
+#include "base/arena.h"
 #include "base/array.h"
 #include "base/file_atomic.h"
 #include "base/interrupt.h"
@@ -6,6 +7,7 @@
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/text_wrap.h"
+#include "data/preference_copy.h"
 #include "data/preference_reader.h"
 #include "data/project.h"
 #include "reward/reward_spec.h"
@@ -21,10 +23,21 @@
 #define REWARDS_MAX 16
 #define CHUNK_BYTES (1 * MIB)
 
+/* Answers are scored as many at a time as a language model takes in a few forward passes, where
+ * those to one prompt share it; their comparisons wait for it. */
+#define ANSWERS_AT_ONCE  64
+#define ROWS_WAITING_MAX 4096
+#define WAITING_BYTES    ((size_t)8 * GIB)
+
 /* Of the answers that a reward knows. */
 struct spread {
     int64_t count, unknown;
     double mean, squares, min, max; /* squares: of the distances from the mean */
+};
+
+/* An answer in a comparison. */
+struct answer_row {
+    int64_t comparison_id, prompt_id, response_id, rank;
 };
 
 struct scoring {
@@ -37,14 +50,20 @@ struct scoring {
     const char *specs[REWARDS_MAX];
     struct reward *rewards[REWARDS_MAX];
     struct spread spreads[REWARDS_MAX + 1]; /* the last used is that of the sums */
-    /* Of one comparison: the answers that were not asked about before. */
-    struct reward_item *items; /* [PREFERENCE_RESPONSES_MAX]; so the next two */
-    int64_t *asked_ids;
+    struct answer_row *waiting;             /* [waiting_count]: whose rows are to be written */
+    int64_t waiting_count, waiting_capacity;
+    /* Answers to be asked about: */
+    struct arena texts;
+    struct preference_prompt *prompt; /* that of the last */
+    int64_t prompt_id;
+    struct reward_item *items; /* [item_count] */
+    int64_t *item_ids;
     double *values;
+    int64_t item_count, item_capacity;
     /* By the response's id: what the rewards said, so that an answer is asked about once, however
      * often it was compared. */
     double *known;  /* [capacity, reward_count] */
-    bool *is_known; /* [capacity] */
+    bool *is_asked; /* [capacity] */
     int64_t capacity;
     int64_t answers;
 };
@@ -57,11 +76,13 @@ static void scoring_scoped_end(struct scoring *s) {
     file_atomic_close(&s->file);
     strbuf_deinit(&s->rows);
     strbuf_deinit(&s->text);
+    arena_deinit(&s->texts);
+    mem_free(s->waiting);
     mem_free(s->items);
-    mem_free(s->asked_ids);
+    mem_free(s->item_ids);
     mem_free(s->values);
     mem_free(s->known);
-    mem_free(s->is_known);
+    mem_free(s->is_asked);
 }
 
 /* Welford 1962, "Note on a method for calculating corrected sums of squares and products". */
@@ -88,18 +109,17 @@ static double spread_mean(const struct spread *spread) {
 
 /* ---- a row an answer ------------------------------------------------------------------------ */
 
-static enum err_code add_row(struct scoring *s, const struct preference_record *record, int64_t i,
-                             struct error *err) {
+static enum err_code add_row(struct scoring *s, const struct answer_row *row, struct error *err) {
     double sum = 0.0;
     struct json_writer w = JSON_WRITER_INIT(&s->rows, JSON_COMPACT);
     json_write_object_begin(&w);
-    json_put_i64(&w, "comparison_id", record->id);
-    json_put_i64(&w, "prompt_id", record->prompt_id);
-    json_put_i64(&w, "response_id", record->response_ids[i]);
-    json_put_i64(&w, "rank", record->row.responses[i].rank);
+    json_put_i64(&w, "comparison_id", row->comparison_id);
+    json_put_i64(&w, "prompt_id", row->prompt_id);
+    json_put_i64(&w, "response_id", row->response_id);
+    json_put_i64(&w, "rank", row->rank);
     json_put_array_begin(&w, "rewards");
     for (int64_t r = 0; r < s->reward_count; r++) {
-        double value = s->known[record->response_ids[i] * s->reward_count + r];
+        double value = s->known[row->response_id * s->reward_count + r];
         json_write_f64_or_null(&w, value);
         spread_add(&s->spreads[r], value);
         sum += value;
@@ -122,61 +142,97 @@ static enum err_code flush(struct scoring *s, struct error *err) {
     return ERR_OK;
 }
 
-static enum err_code make_room(struct scoring *s, int64_t response_id, struct error *err) {
+static enum err_code know_id(struct scoring *s, int64_t response_id, struct error *err) {
     const int64_t before = s->capacity;
     if (response_id < 0) {
         return err_set(err, ERR_DATA, "response %" PRId64 " has an id that is negative",
                        response_id);
     }
     const struct array_ref arrays[] = {{&s->known, (size_t)s->reward_count * sizeof *s->known},
-                                       ARRAY_REF(s->is_known)};
+                                       ARRAY_REF(s->is_asked)};
     TRY(arrays_reserve(arrays, 2, &s->capacity, response_id + 1, "rewards of answers", err));
     if (s->capacity > before) {
-        memset(s->is_known + before, 0, (size_t)(s->capacity - before) * sizeof *s->is_known);
+        memset(s->is_asked + before, 0, (size_t)(s->capacity - before) * sizeof *s->is_asked);
     }
     return ERR_OK;
 }
 
-/* The answers of a comparison that nobody was asked about, into s->items and s->asked_ids. */
-static enum err_code gather(struct scoring *s, const struct preference_record *record,
-                            int64_t *out_count, struct error *err) {
-    int64_t count = 0;
+static enum err_code make_room(struct scoring *s, struct error *err) {
+    const struct array_ref arrays[] = {ARRAY_REF(s->items), ARRAY_REF(s->item_ids),
+                                       ARRAY_REF(s->values)};
+    TRY(array_reserve(ARRAY_REF(s->waiting), &s->waiting_capacity, s->waiting_count + 1,
+                      "rows that wait for rewards", err));
+    return arrays_reserve(arrays, 3, &s->item_capacity, s->item_count + 1, "answers to score", err);
+}
+
+/* The record's prompt, copied unless the last answer has the same. */
+static enum err_code keep_prompt(struct scoring *s, const struct preference_record *record,
+                                 struct error *err) {
+    if (s->prompt && s->prompt_id == record->prompt_id) {
+        return ERR_OK;
+    }
+    struct preference_prompt *prompt = arena_array(&s->texts, 1, sizeof *prompt);
+    if (!prompt) {
+        return err_oom(err, "answers to score");
+    }
+    TRY(preference_prompt_copy(&record->row.prompt, &s->texts, prompt, err));
+    s->prompt = prompt;
+    s->prompt_id = record->prompt_id;
+    return ERR_OK;
+}
+
+static enum err_code ask_about(struct scoring *s, const struct preference_record *record, int64_t i,
+                               struct error *err) {
+    struct preference_response *response = arena_array(&s->texts, 1, sizeof *response);
+    if (!response) {
+        return err_oom(err, "answers to score");
+    }
+    TRY(keep_prompt(s, record, err));
+    TRY(preference_response_copy(&record->row.responses[i], &s->texts, response, err));
+    s->items[s->item_count] = (struct reward_item){s->prompt, response};
+    s->item_ids[s->item_count++] = record->response_ids[i];
+    s->is_asked[record->response_ids[i]] = true;
+    return ERR_OK;
+}
+
+static enum err_code take_record(struct scoring *s, const struct preference_record *record,
+                                 struct error *err) {
     for (int64_t i = 0; i < record->row.response_count; i++) {
         const int64_t id = record->response_ids[i];
-        TRY(make_room(s, id, err));
-        if (!s->is_known[id]) {
-            s->items[count] = (struct reward_item){&record->row.prompt, &record->row.responses[i]};
-            s->asked_ids[count++] = id;
+        TRY(know_id(s, id, err));
+        TRY(make_room(s, err));
+        if (!s->is_asked[id]) {
+            TRY(ask_about(s, record, i, err));
         }
-    }
-    *out_count = count;
-    return ERR_OK;
-}
-
-static enum err_code ask(struct scoring *s, const struct preference_record *record,
-                         struct error *err) {
-    int64_t count = 0;
-    TRY(gather(s, record, &count, err));
-    for (int64_t r = 0; r < s->reward_count && count > 0; r++) {
-        TRY(err_wrap(err, reward_score(s->rewards[r], s->items, count, s->values, err),
-                     "comparison %" PRId64, record->id));
-        for (int64_t k = 0; k < count; k++) {
-            s->known[s->asked_ids[k] * s->reward_count + r] = s->values[k];
-        }
-    }
-    for (int64_t k = 0; k < count; k++) {
-        s->is_known[s->asked_ids[k]] = true;
+        s->waiting[s->waiting_count++] =
+            (struct answer_row){record->id, record->prompt_id, id, record->row.responses[i].rank};
     }
     return ERR_OK;
 }
 
-static enum err_code score_record(struct scoring *s, const struct preference_record *record,
-                                  struct error *err) {
-    TRY(ask(s, record, err));
-    for (int64_t i = 0; i < record->row.response_count; i++) {
-        TRY(add_row(s, record, i, err));
+/* What the rewards say of the answers to be asked about. */
+static enum err_code ask(struct scoring *s, struct error *err) {
+    for (int64_t r = 0; r < s->reward_count && s->item_count > 0; r++) {
+        TRY(err_wrap(err, reward_score(s->rewards[r], s->items, s->item_count, s->values, err),
+                     "comparisons %" PRId64 " to %" PRId64, s->waiting[0].comparison_id,
+                     s->waiting[s->waiting_count - 1].comparison_id));
+        for (int64_t k = 0; k < s->item_count; k++) {
+            s->known[s->item_ids[k] * s->reward_count + r] = s->values[k];
+        }
     }
-    s->answers += record->row.response_count;
+    s->item_count = 0;
+    s->prompt = NULL;
+    arena_reset(&s->texts);
+    return ERR_OK;
+}
+
+static enum err_code score_waiting(struct scoring *s, struct error *err) {
+    TRY(ask(s, err));
+    for (int64_t i = 0; i < s->waiting_count; i++) {
+        TRY(add_row(s, &s->waiting[i], err));
+    }
+    s->answers += s->waiting_count;
+    s->waiting_count = 0;
     progress_update(&s->progress, s->answers);
     return s->rows.length >= CHUNK_BYTES ? flush(s, err) : ERR_OK;
 }
@@ -196,8 +252,12 @@ static enum err_code score_all(struct scoring *s, struct db *db, struct error *e
             return err_set(err, ERR_INTERRUPTED, "interrupted after %" PRId64 " answers",
                            s->answers);
         }
-        TRY(score_record(s, &record, err));
+        TRY(take_record(s, &record, err));
+        if (s->item_count >= ANSWERS_AT_ONCE || s->waiting_count >= ROWS_WAITING_MAX) {
+            TRY(score_waiting(s, err));
+        }
     }
+    TRY(score_waiting(s, err));
     for (int64_t r = 0; r < s->reward_count; r++) {
         TRY(reward_finish(s->rewards[r], err));
     }
@@ -290,10 +350,7 @@ static enum err_code open_rewards(struct scoring *s, const struct command_args *
     if (s->reward_count == 0) {
         return err_set(err, ERR_USAGE, "which reward? Give --reward, such as --reward length");
     }
-    s->items = mem_array(PREFERENCE_RESPONSES_MAX, sizeof *s->items);
-    s->asked_ids = mem_array(PREFERENCE_RESPONSES_MAX, sizeof *s->asked_ids);
-    s->values = mem_array(PREFERENCE_RESPONSES_MAX, sizeof *s->values);
-    return s->items && s->asked_ids && s->values ? ERR_OK : err_oom(err, "rewards");
+    return ERR_OK;
 }
 
 static enum err_code score_run(struct run *run, const struct command_args *args,
@@ -304,6 +361,7 @@ static enum err_code score_run(struct run *run, const struct command_args *args,
     struct scoring scoring = {.run = run,
                               .path = command_args_text(args, "output"),
                               .file = FILE_ATOMIC_INIT,
+                              .texts = ARENA_INIT(WAITING_BYTES),
                               .rows = STRBUF_INIT(OUTPUT_BYTES_MAX),
                               .text = STRBUF_INIT(OUTPUT_BYTES_MAX)};
     TRY(open_rewards(&scoring, args, db, err));

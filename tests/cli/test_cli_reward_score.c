@@ -108,7 +108,7 @@ static void test_score__refuses_in_one_line(void **state) {
                 "-o", path(cli, "out.jsonl"), NULL);
     assert_int_equal(cli->r.status, 1);
     assert_non_null(strstr(
-        cli->r.err, "comparison 1: reward command 'echo no >&2; exit 3': answer 1 of 2: the "
+        cli->r.err, "comparisons 1 to 2: reward command 'echo no >&2; exit 3': answer 1 of 3: the "
                     "program ended with status 3 after 0 of 1 answers; its last words: 'no'"));
     assert_null(strstr(scratch_list(cli->scratch), "out.jsonl"));
     /* too much, seen only when its input ends */
