@@ -68,6 +68,10 @@ static enum err_code check_tokens(const struct completions *c, int64_t i, const 
 }
 
 static enum err_code check_input(const struct advantage_input *in, struct error *err) {
+    if (in->completions.count % in->completions.group_size != 0) {
+        return err_set(err, ERR_INTERNAL, "%" PRId64 " completions are no groups of %" PRId64,
+                       in->completions.count, in->completions.group_size);
+    }
     for (int64_t i = 0; i < in->completions.count; i++) {
         if (!isfinite(in->rewards[i])) {
             return err_set(err, ERR_DATA,

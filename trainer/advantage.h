@@ -94,8 +94,8 @@ struct advantage_stats {
     int64_t groups, flat_groups;
 };
 
-/*   fails  ERR_DATA: a reward, cost or value that is not finite, naming its completion; the
- *          outputs are untouched then */
+/*   fails  ERR_DATA: a reward, cost or value that is not finite, naming its completion;
+ *          ERR_INTERNAL: completions that are no whole groups; the outputs are untouched then */
 ERR_NODISCARD enum err_code advantage_compute(const struct advantage_options *options,
                                               const struct advantage_input *input,
                                               const struct advantage_output *output,

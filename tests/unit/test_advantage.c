@@ -323,6 +323,10 @@ static void test_compute__refuses_what_is_no_number(void **state) {
     values[2] = -(double)INFINITY;
     assert_fails(compute(&f, &options, rewards, costs, NULL, values), ERR_DATA,
                  "completion 1, token 0: the value is -inf", &f.err);
+    values[2] = 0.0;
+    f.completions.group_size = 3;
+    assert_fails(compute(&f, &options, rewards, costs, NULL, values), ERR_INTERNAL,
+                 "2 completions are no groups of 3", &f.err);
     assert_near(f.advantages[0], 7.0, 0.0);
 }
 
