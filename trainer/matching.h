@@ -13,7 +13,7 @@
  * Pools:    the samples of one policy flatter it when it has collapsed: compare policies on one
  *           pool of answers too, of which each knows its own log-probabilities.
  * Target:   for odds softmax(r / beta), rewards are r / beta; for cpm, r / beta + sum of ln w.
- * Source:   Xiao et al. 2024, arXiv 2405.16455.
+ * Source:   Xiao et al. 2024, arXiv 2405.16455. docs/methods/preference_matching.md
  * Threads:  no state.
  */
 #ifndef TRAINER_MATCHING_H

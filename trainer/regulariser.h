@@ -19,7 +19,9 @@
  * Exact:    the mean cost of a state over all tokens in place of that of the sampled one
  *           (regulariser_expected_cost): passed to advantage_compute as the costs, without
  *           corrections, and its slopes added to the loss. All costs of a state's past, and its
- *           own mean, do not depend on the token sampled there: they are a baseline.
+ *           own mean, do not depend on the token sampled there: they are a baseline. It takes the
+ *           noise of the token drawn away. At the optimum of one beta that noise and the reward's
+ *           cancel, and sampled costs are the better ones.
  * KL:       z = ln pi - ln ref of a sampled token estimates KL(pi | ref) as
  *               k1 = z      k2 = z^2 / 2      k3 = e^-z - 1 + z
  *           k1 is unbiased and may be negative; k3 is unbiased and never is; k2 is biased. As a
@@ -28,7 +30,7 @@
  *           pi, that of k3 is the gradient of KL(ref | pi), which is GRPO's.
  * Source:   Xiao et al. 2024, "On the Algorithmic Bias of Aligning Large Language Models with
  *           RLHF" (preference matching), arXiv 2405.16455; Schulman 2020, "Approximating KL
- *           divergence" (k1, k2, k3).
+ *           divergence" (k1, k2, k3). docs/methods/preference_matching.md
  * Legend:   pi policy, ref reference, a_t token, s_t what precedes it, V tokens of the vocabulary.
  * Threads:  no state.
  */
