@@ -183,6 +183,17 @@ const char *chat_template_help(const struct chat_template *template) {
     return template->help;
 }
 
+const char *chat_template_lead(const struct chat_template *template) {
+    return template->turns[ROLE_ASSISTANT].lead;
+}
+
+size_t chat_template_lead_bytes(const struct chat_template *template, const char *text,
+                                size_t bytes) {
+    const char *lead = chat_template_lead(template);
+    const size_t count = strlen(lead);
+    return bytes >= count && memcmp(text, lead, count) == 0 ? count : 0;
+}
+
 bool chat_template_has_bos(const struct chat_template *template) {
     return strstr(template->start, "{bos}") || strstr(template->turns[ROLE_USER].before, "{bos}");
 }

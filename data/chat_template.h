@@ -85,6 +85,14 @@ const struct chat_template *chat_template_at(int64_t index);
 const char *chat_template_name(const struct chat_template *template);
 const char *chat_template_help(const struct chat_template *template);
 
+/* What stands between the generation prompt and an answer, and is said by the model: "" or " ". No
+ * part of the answer's text. Static. */
+const char *chat_template_lead(const struct chat_template *template);
+
+/* The bytes of `text` that are the lead: all of it where it is there, else none. */
+size_t chat_template_lead_bytes(const struct chat_template *template, const char *text,
+                                size_t bytes);
+
 /* Whether it writes a BOS itself; no other may then be added. */
 bool chat_template_has_bos(const struct chat_template *template);
 

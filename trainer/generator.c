@@ -223,6 +223,18 @@ static bool may_become_stop(const struct generator *generator, const struct writ
     return false;
 }
 
+/* Of the text so far: what the template puts between prompt and answer. */
+static size_t lead_bytes(const struct generator *generator, const struct writing *writing) {
+    return generator->template
+               ? chat_template_lead_bytes(generator->template, strbuf_text(&writing->text),
+                                          writing->text.length)
+               : 0;
+}
+
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
 /* Gives out what no stop text can take back. False when the receiver wants no more. */
 static bool give_out(const struct generator *generator, struct writing *writing, bool is_last) {
     const struct generator_options *options = &generator->options;
@@ -231,8 +243,8 @@ static bool give_out(const struct generator *generator, struct writing *writing,
     }
     size_t end = writing->text.length;
     const size_t back = generator->stop_bytes_max;
-    size_t at = end > back ? end - back : 0;
-    at = at > writing->given ? at : writing->given;
+    writing->given = larger(writing->given, lead_bytes(generator, writing));
+    size_t at = larger(end > back ? end - back : 0, writing->given);
     while (!is_last && at < end && !may_become_stop(generator, writing, at)) {
         at++;
     }
@@ -394,11 +406,12 @@ static enum err_code answer_of(struct generator *generator, const struct decoder
         writing->stopped = cut_at_stop(generator, writing, from);
     }
     (void)give_out(generator, writing, true);
+    const size_t lead = lead_bytes(generator, writing);
     *out = (struct generator_answer){
         .number = request->number,
         .index = sample->index,
-        .text = strbuf_text(&writing->text),
-        .bytes = writing->text.length,
+        .text = strbuf_text(&writing->text) + lead,
+        .bytes = writing->text.length - lead,
         .prompt_tokens = request->prompt_tokens,
         .tokens = sample->count,
         .finish = writing->stopped ? DECODER_FINISH_STOP_TEXT : sample->finish,

@@ -257,6 +257,23 @@ static void test_chat_template_render__parts_by_hand(void **state) {
 }
 
 /* An answer of several turns: the user's turn in it is not learnt. */
+/* Of the answer's bytes only the first, and only where the template writes one. */
+static void test_chat_template_lead__is_no_part_of_the_answer(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    const struct chat_template *spaced = NULL;
+    const struct chat_template *chatml = NULL;
+    assert_ok(chat_template_of_name("human-assistant", &spaced, &err), &err);
+    assert_ok(chat_template_of_name("chatml", &chatml, &err), &err);
+    assert_string_equal(chat_template_lead(spaced), " ");
+    assert_string_equal(chat_template_lead(chatml), "");
+    assert_int_equal(chat_template_lead_bytes(spaced, " Tea.", 5), 1);
+    assert_int_equal(chat_template_lead_bytes(spaced, "  Tea.", 6), 1);
+    assert_int_equal(chat_template_lead_bytes(spaced, "Tea.", 4), 0);
+    assert_int_equal(chat_template_lead_bytes(spaced, "", 0), 0);
+    assert_int_equal(chat_template_lead_bytes(chatml, " Tea.", 5), 0);
+}
+
 static void test_chat_template_render__turns_inside_a_response(void **state) {
     (void)state;
     struct error err = ERROR_INIT;
@@ -372,6 +389,7 @@ int main(void) {
         cmocka_unit_test(test_chat_template_recognise__line_ends_as_jinja),
         cmocka_unit_test(test_chat_template_of_name__nearest_is_named),
         cmocka_unit_test(test_chat_template_render__parts_by_hand),
+        cmocka_unit_test(test_chat_template_lead__is_no_part_of_the_answer),
         cmocka_unit_test(test_chat_template_render__turns_inside_a_response),
         cmocka_unit_test(test_chat_template_render__refuses_what_it_cannot_say),
         cmocka_unit_test(test_chat_template_render__missing_tokens_are_named),
