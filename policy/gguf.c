@@ -128,7 +128,7 @@ static enum err_code take_text(struct cursor *c, const char *what, struct gguf_t
 /* A key or a name: not empty, UTF-8, no NUL; copied with one behind it. */
 static enum err_code take_name(struct cursor *c, const char *what, size_t bytes_max,
                                const char **out, struct error *err) {
-    struct gguf_text text;
+    struct gguf_text text = {.bytes = NULL};
     TRY(take_text(c, what, &text, err));
     char excerpt[UTF8_EXCERPT_BYTES];
     if (text.count == 0 || text.count > bytes_max || memchr(text.bytes, 0, text.count) ||
