@@ -460,7 +460,7 @@ static enum err_code enter_readers(struct decoder *d, int64_t count, struct erro
 /* --- public ----------------------------------------------------------------------------------- */
 
 enum err_code decoder_step(struct decoder *d, struct error *err) {
-    if (interrupt_requested()) {
+    if (!d->options.finishes && interrupt_requested()) {
         return err_set(err, ERR_INTERRUPTED, "interrupted before step %" PRId64 " of decoding",
                        d->stats.steps);
     }

@@ -44,6 +44,7 @@ struct decoder_options {
     enum kernel_operand weights;
     enum kernel_operand cache;
     struct kernel_cpu cpu;
+    bool finishes; /* interrupts are the caller's to look for: no step fails with ERR_INTERRUPTED */
 };
 
 #define DECODER_SLOTS_MAX       4096

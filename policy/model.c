@@ -358,6 +358,28 @@ enum err_code model_read(const struct model *model, enum model_role role, int64_
                        err);
 }
 
+/* The weight with what its adapter adds: W + scale B A. */
+static tt_tensor *merged(tt_scope *s, const struct model *model,
+                         const struct model_handles *handles, enum model_role role) {
+    tt_tensor *wide = tt_cast(s, handles->role[role], TT_F32);
+    if (!handles->lora_a[role]) {
+        return wide;
+    }
+    tt_tensor *update = tt_matmul(s, handles->lora_b[role], handles->lora_a[role]);
+    return tt_add(s, wide, tt_scale(s, update, model->lora_scale));
+}
+
+enum err_code model_read_merged(const struct model *model, const struct model_tensor *tensor,
+                                float *out_values, struct error *err) {
+    SCOPED(tt_scope) tt_scope *s = tt_scope_open_on(TT_NO_GRAD, model->options.device);
+    const struct model_handles *handles =
+        tensor->layer < 0 ? &model->outside : &model->layers[tensor->layer];
+    tt_tensor *values = merged(s, model, handles, tensor->role);
+    const int64_t count = model_tensor_elements(tensor);
+    return tt_read_f32(s, tt_to_device(s, values, (struct tt_device){TT_CPU, 0}), out_values, count,
+                       err);
+}
+
 /* --- adapters --------------------------------------------------------------------------------- */
 
 static enum err_code need_adapters(const struct model *model, struct error *err) {

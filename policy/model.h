@@ -98,6 +98,11 @@ ERR_NODISCARD enum err_code model_read(const struct model *model, enum model_rol
                                        int64_t layer, float *out_values, int64_t count,
                                        struct error *err);
 
+/* The same with adapters merged into it, as a decoder wants it: out_values [elements]. */
+ERR_NODISCARD enum err_code model_read_merged(const struct model *model,
+                                              const struct model_tensor *tensor, float *out_values,
+                                              struct error *err);
+
 /* The adapters of a model trained with MODEL_TRAIN_LORA, out of tensor-land; owned
  * (lora_adapter_free). And values into them: an adapter of the same targets and rank.
  *   fails    ERR_INTERNAL without adapters; ERR_CONFIG where targets or rank differ; ERR_DATA where

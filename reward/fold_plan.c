@@ -15,48 +15,48 @@ static const char sql_prompt[] = "SELECT kind, hash, content, coalesce(topic, co
 
 enum { COLUMN_KIND, COLUMN_HASH, COLUMN_CONTENT, COLUMN_TOPIC };
 
-/* To the row of a block's prompt; db_stmt_reset when done. */
-static enum err_code find_prompt(struct db_stmt *stmt, const struct comparison_set *set,
-                                 int64_t block, struct error *err) {
-    db_bind_i64(stmt, 1, set->block_prompt_ids[block]);
+/* To the row of a prompt; db_stmt_reset when done. */
+static enum err_code find_prompt(struct db_stmt *stmt, const struct fold_prompts *prompts,
+                                 int64_t index, struct error *err) {
+    db_bind_i64(stmt, 1, prompts->ids[index]);
     bool has_row = false;
     TRY(db_stmt_step(stmt, &has_row, err));
-    return has_row ? ERR_OK : err_set(err, ERR_INTERNAL, "a prompt of a comparison is gone");
+    return has_row ? ERR_OK : err_set(err, ERR_INTERNAL, "a prompt of the log is gone");
 }
 
-static enum err_code allocate_folds(const struct comparison_set *set, int32_t **out_folds,
+static enum err_code allocate_folds(const struct fold_prompts *prompts, int32_t **out_folds,
                                     struct error *err) {
-    *out_folds = mem_array((size_t)set->block_count, sizeof **out_folds);
+    *out_folds = mem_array((size_t)prompts->count, sizeof **out_folds);
     return *out_folds ? ERR_OK : err_oom(err, "folds");
 }
 
-enum err_code fold_plan_splits(struct db *db, const struct comparison_set *set,
-                               const struct split_shares *shares, int32_t **out_split_of_block,
+enum err_code fold_plan_splits(struct db *db, const struct fold_prompts *prompts,
+                               const struct split_shares *shares, int32_t **out_splits,
                                struct error *err) {
     SCOPED(mem) int32_t *splits = NULL;
-    TRY(allocate_folds(set, &splits, err));
+    TRY(allocate_folds(prompts, &splits, err));
     SCOPED(db_stmt) struct db_stmt *stmt = NULL;
     TRY(db_stmt_open(db, sql_prompt, &stmt, err));
-    for (int64_t b = 0; b < set->block_count; b++) {
-        TRY(find_prompt(stmt, set, b, err));
+    for (int64_t i = 0; i < prompts->count; i++) {
+        TRY(find_prompt(stmt, prompts, i, err));
         enum split split = SPLIT_TRAIN;
         TRY(split_read(stmt, COLUMN_KIND, shares, &split, err));
         db_stmt_reset(stmt);
-        splits[b] = (int32_t)split;
+        splits[i] = (int32_t)split;
     }
-    *out_split_of_block = MOVE(splits);
+    *out_splits = MOVE(splits);
     return ERR_OK;
 }
 
-enum err_code fold_plan_by_split(struct db *db, const struct comparison_set *set,
-                                 const struct split_shares *shares, int32_t **out_fold_of_block,
+enum err_code fold_plan_by_split(struct db *db, const struct fold_prompts *prompts,
+                                 const struct split_shares *shares, int32_t **out_folds,
                                  struct error *err) {
     SCOPED(mem) int32_t *folds = NULL;
-    TRY(fold_plan_splits(db, set, shares, &folds, err));
-    for (int64_t b = 0; b < set->block_count; b++) {
-        folds[b] = folds[b] == (int32_t)SPLIT_TEST ? 0 : folds[b] == (int32_t)SPLIT_TRAIN ? 1 : -1;
+    TRY(fold_plan_splits(db, prompts, shares, &folds, err));
+    for (int64_t i = 0; i < prompts->count; i++) {
+        folds[i] = folds[i] == (int32_t)SPLIT_TEST ? 0 : folds[i] == (int32_t)SPLIT_TRAIN ? 1 : -1;
     }
-    *out_fold_of_block = MOVE(folds);
+    *out_folds = MOVE(folds);
     return ERR_OK;
 }
 
@@ -64,7 +64,7 @@ enum err_code fold_plan_by_split(struct db *db, const struct comparison_set *set
 
 struct member {
     char *group; /* owned */
-    int64_t block;
+    int64_t index; /* of the prompt */
 };
 
 struct members {
@@ -109,18 +109,18 @@ static enum err_code load_group(struct db_stmt *stmt, struct regex *regex, char 
     return *out_group ? ERR_OK : err_oom(err, "names of groups");
 }
 
-static enum err_code load_members(struct db *db, const struct comparison_set *set,
+static enum err_code load_members(struct db *db, const struct fold_prompts *prompts,
                                   struct regex *regex, struct members *members, struct error *err) {
-    members->list = mem_array_zero((size_t)set->block_count, sizeof *members->list);
+    members->list = mem_array_zero((size_t)prompts->count, sizeof *members->list);
     if (!members->list) {
         return err_oom(err, "groups");
     }
     SCOPED(db_stmt) struct db_stmt *stmt = NULL;
     TRY(db_stmt_open(db, sql_prompt, &stmt, err));
-    for (int64_t b = 0; b < set->block_count; b++) {
-        TRY(find_prompt(stmt, set, b, err));
-        members->list[members->count++].block = b;
-        TRY(load_group(stmt, regex, &members->list[b].group, err));
+    for (int64_t i = 0; i < prompts->count; i++) {
+        TRY(find_prompt(stmt, prompts, i, err));
+        members->list[members->count++].index = i;
+        TRY(load_group(stmt, regex, &members->list[i].group, err));
         db_stmt_reset(stmt);
     }
     return ERR_OK;
@@ -130,14 +130,14 @@ static int compare_members(const void *left, const void *right) {
     const struct member *l = left;
     const struct member *r = right;
     int order = strcmp(l->group, r->group);
-    return order != 0 ? order : (l->block > r->block) - (l->block < r->block);
+    return order != 0 ? order : (l->index > r->index) - (l->index < r->index);
 }
 
-enum err_code fold_plan_by_group(struct db *db, const struct comparison_set *set,
+enum err_code fold_plan_by_group(struct db *db, const struct fold_prompts *prompts,
                                  int64_t fold_count, const char *pattern,
-                                 int32_t **out_fold_of_block, struct error *err) {
+                                 int32_t **out_folds, struct error *err) {
     SCOPED(mem) int32_t *folds = NULL;
-    TRY(allocate_folds(set, &folds, err));
+    TRY(allocate_folds(prompts, &folds, err));
     SCOPED(regex) struct regex *regex = NULL;
     if (pattern) {
         struct regex_options options = REGEX_OPTIONS_DEFAULT;
@@ -145,18 +145,18 @@ enum err_code fold_plan_by_group(struct db *db, const struct comparison_set *set
         TRY(regex_new(pattern, &options, &regex, err));
     }
     SCOPED(members) struct members members = {.list = NULL};
-    TRY(load_members(db, set, regex, &members, err));
+    TRY(load_members(db, prompts, regex, &members, err));
     qsort(members.list, (size_t)members.count, sizeof *members.list, compare_members);
     int64_t group = -1;
     for (int64_t i = 0; i < members.count; i++) {
         const struct member *m = &members.list[i];
         group += i == 0 || strcmp(m->group, members.list[i - 1].group) != 0;
-        folds[m->block] = (int32_t)(group % fold_count);
+        folds[m->index] = (int32_t)(group % fold_count);
     }
     if (group + 1 < fold_count) {
         return err_set(err, ERR_DATA, "%" PRId64 " groups of prompts cannot make %" PRId64 " folds",
                        group + 1, fold_count);
     }
-    *out_fold_of_block = MOVE(folds);
+    *out_folds = MOVE(folds);
     return ERR_OK;
 }

@@ -436,8 +436,8 @@ static enum err_code check_numbers(const struct reward_objective_options *o, str
                        "'%s'",
                        tabular_model_name(o->model));
     }
-    if (!(o->label_smoothing >= 0.0 && o->label_smoothing < 0.5)) {
-        return err_set(err, ERR_CONFIG, "label smoothing is %g, outside [0, 0.5)",
+    if (!(o->label_smoothing < 0.5) || !isfinite(o->label_smoothing)) {
+        return err_set(err, ERR_CONFIG, "label smoothing is %g; expected less than 0.5",
                        o->label_smoothing);
     }
     if (!(o->centring >= 0.0) || !isfinite(o->centring)) {

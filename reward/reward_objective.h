@@ -32,7 +32,10 @@
  * Smooth:   with label smoothing e a judgement counts 1 - e, and its opposite e, margin and all. Of
  *           a stage it moves 2 e from the chosen to all that remain, alike (Szegedy et al. 2016,
  *           arXiv 1512.00567): with two that is the same. Ties stay as they are. The best D is then
- *           finite: logit(1 - e) for Bradley-Terry.
+ *           finite: logit(1 - e) for Bradley-Terry. Negative e undoes flips: where a share f of the
+ *           pairs' labels is flipped, e = -f / (1 - 2 f) gives the loss of the true labels on
+ *           average (Natarajan et al. 2013; Chowdhury et al. 2024, arXiv 2403.00409); of
+ *           labels that agree it has no least value.
  * Centring: c (2 M)^2 times its weight, for a term with mean score M; of a pair c (r_i + r_j)^2
  *           (Eisenstein et al. 2023, arXiv 2312.09244; TRL's center_rewards_coefficient).
  * Ties:     parameters [T]: davidson ln nu of ties of two, then of the larger ones that rankings
@@ -58,7 +61,7 @@ struct reward_objective;
 
 struct reward_objective_options {
     enum tabular_model model; /* TABULAR_BRADLEY_TERRY, TABULAR_DAVIDSON or TABULAR_RAO_KUPPER */
-    double label_smoothing;   /* in [0, 1/2) */
+    double label_smoothing;   /* < 1/2 */
     double centring;          /* >= 0, nats^-2 */
     /* Whose tie parameters this one is evaluated at, borrowed for the call: its sizes of ties are
      * possible here too, and it must know all that the terms hold. NULL: those of the terms. */

@@ -32,16 +32,17 @@ static void baseline_run_scoped_end(struct baseline_run *b) {
 
 static enum err_code plan_folds(struct db *db, const struct command_args *args,
                                 struct baseline_run *b, struct error *err) {
+    const struct fold_prompts prompts = fold_prompts_of(&b->set);
     b->has_folds = command_args_has(args, "folds");
     if (b->has_folds) {
-        return fold_plan_by_group(db, &b->set, command_args_integer(args, "folds"),
+        return fold_plan_by_group(db, &prompts, command_args_integer(args, "folds"),
                                   command_args_text(args, "group"), &b->fold_of_block, err);
     }
     if (command_args_has(args, "group")) {
         return err_set(err, ERR_USAGE, "--group says what stays together in a fold: give --folds");
     }
     const struct split_shares shares = SPLIT_SHARES_DEFAULT;
-    return fold_plan_by_split(db, &b->set, &shares, &b->fold_of_block, err);
+    return fold_plan_by_split(db, &prompts, &shares, &b->fold_of_block, err);
 }
 
 /* ---- what is printed ---- */

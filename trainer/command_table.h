@@ -23,7 +23,9 @@
     X(model)        \
     X(tokenizer)    \
     X(sft)          \
+    X(align)        \
     X(generate)     \
+    X(eval)         \
     X(bench)        \
     X(config)       \
     X(help)         \

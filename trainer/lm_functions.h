@@ -9,6 +9,7 @@
 
 /* Name as in `lm_function` of the command's table entry, and the function. */
 #define LM_FUNCTIONS(X)                 \
+    X("align", align_run)               \
     X("bench adamw", bench_adamw_run)   \
     X("bench head", bench_head_run)     \
     X("bench linear", bench_linear_run) \
@@ -16,6 +17,7 @@
     X("bench one-op", bench_one_op_run) \
     X("demo", demo_run)                 \
     X("doctor", lm_doctor_run)          \
+    X("eval", policy_eval_run)          \
     X("reward fit", reward_fit_lm_run)  \
     X("sft", sft_run)
 

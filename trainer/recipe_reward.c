@@ -14,12 +14,12 @@
 #include "policy/model_scorer.h"
 #include "policy/packed_batch.h"
 #include "reward/reward_file.h"
-#include "reward/reward_findings.h"
 #include "trainer/lm_functions.h"
 #include "trainer/lm_run.h"
 #include "trainer/reward_examples.h"
 #include "trainer/reward_fit_config.h"
 #include "trainer/reward_pad.h"
+#include "trainer/reward_parts.h"
 #include "trainer/reward_ties.h"
 #include "trainer/train_loop.h"
 #include "trainer/train_model.h"
@@ -303,7 +303,7 @@ static enum err_code calibrate(struct fit *fit, struct error *err) {
     SCOPED(scored) struct scored scored = {.texts = NULL};
     struct reward_calibration calibration;
     int64_t tokens = 0;
-    TRY(reward_examples_make(fit->data, REWARD_VALIDATION, &plan, &examples, err));
+    TRY(reward_examples_make(fit->data, PROMPT_VALIDATION, &plan, &examples, err));
     TRY(pair_metrics_init(&pairs, fit->data->set.block_count,
                           examples.terms.pair_starts[examples.count], err));
     TRY(score_first(fit, &examples, examples.count, &scored, &tokens, err));
@@ -353,68 +353,6 @@ static enum err_code add_files(void *context, const char *folder, struct error *
 
 /* --- from beginning to end --- */
 
-static void say_left_out(const struct fit *fit) {
-    const struct {
-        int64_t count;
-        const char *text;
-    } left_out[] = {
-        {fit->training.without_tokens + fit->validation.without_tokens,
-         "comparisons left out with their answers"},
-        {fit->training.silent + fit->validation.silent,
-         "comparisons left out: ties that are dropped, or answers that were not compared"},
-    };
-    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++) {
-        if (left_out[i].count > 0) {
-            log_warn(fit->run->log, "reward", "%" PRId64 " %s", left_out[i].count,
-                     left_out[i].text);
-        }
-    }
-}
-
-static enum err_code make_examples(struct fit *fit, struct error *err) {
-    const struct reward_fit_config *config = fit->config;
-    const struct reward_examples_plan cut = {.loss = &config->loss,
-                                             .answers_max = config->data.answers_max,
-                                             .seed = config->train.run.seed};
-    TRY(reward_examples_make(fit->data, REWARD_TRAINING, &cut, &fit->training, err));
-    const struct reward_examples_plan whole = {.loss = &config->loss,
-                                               .ties_of = fit->training.objective};
-    TRY(reward_examples_make(fit->data, REWARD_VALIDATION, &whole, &fit->validation, err));
-    say_left_out(fit);
-    if (fit->training.count == 0) {
-        return err_set(err, ERR_DATA,
-                       "nothing is left to learn from: %" PRId64 " prompts for training, %" PRId64
-                       " comparisons of too long answers, %" PRId64 " that say nothing",
-                       fit->data->counts.prompts[REWARD_TRAINING], fit->training.without_tokens,
-                       fit->training.silent);
-    }
-    return ERR_OK;
-}
-
-/* What is odd about the judgements, those of a prompt together, and what a likelihood with ties
- * cannot do without. */
-static enum err_code look_at_judgements(const struct fit *fit, struct error *err) {
-    const struct reward_examples_plan uncut = {.loss = &fit->config->loss};
-    SCOPED(reward_examples) struct reward_examples whole = REWARD_EXAMPLES_INIT;
-    struct reward_findings findings;
-    TRY(reward_examples_make(fit->data, REWARD_TRAINING, &uncut, &whole, err));
-    TRY(reward_findings_of(&whole.set, &whole.terms, &findings, err));
-    const struct reward_terms_counts *counts = &whole.terms.counts;
-    for (enum reward_finding f = 0; f < REWARD_FINDING_COUNT; f++) {
-        if (findings.counts[f] > 0) {
-            log_warn(fit->run->log, "reward", "%" PRId64 " %s", findings.counts[f],
-                     reward_finding_text(f));
-        }
-    }
-    if (fit->config->loss.ties == PAIR_TIES_KEEP &&
-        counts->tied_judgements + counts->tied_rankings == 0) {
-        return err_set(err, ERR_DATA,
-                       "no judgement is a tie, so nothing says how likely ties are: use "
-                       "loss.likelihood=bradley-terry with loss.ties=half");
-    }
-    return ERR_OK;
-}
-
 static int64_t most_answers(const struct reward_examples *examples) {
     int64_t most = 0;
     for (int64_t e = 0; e < examples->count; e++) {
@@ -426,8 +364,14 @@ static int64_t most_answers(const struct reward_examples *examples) {
 
 static enum err_code fit_init(struct fit *fit, struct error *err) {
     const struct train_config *train = &fit->config->train;
-    TRY(make_examples(fit, err));
-    TRY(look_at_judgements(fit, err));
+    const struct reward_parts_options parts = {
+        .loss = &fit->config->loss,
+        .keys = "loss",
+        .area = "reward",
+        .answers_max = fit->config->data.answers_max,
+        .seed = train->run.seed,
+    };
+    TRY(reward_parts_make(fit->run, fit->data, &parts, &fit->training, &fit->validation, err));
     fit->micro_batch_tokens = train_micro_batch_tokens(train, fit->model);
     fit->gathered = mem_array((size_t)train->examples_per_step, sizeof *fit->gathered);
     fit->texts = mem_array((size_t)most_answers(&fit->training), sizeof *fit->texts);

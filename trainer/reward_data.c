@@ -8,7 +8,7 @@
 #include "data/preference_reader.h"
 #include "data/project.h"
 #include "data/text_fold.h"
-#include "reward/fold_plan.h"
+#include "trainer/prompt_parts.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -25,6 +25,7 @@ struct reading {
     const char *project;
     const struct reward_data_config *config;
     int64_t sequence_tokens_max;
+    bool ends_with_answer;
     struct db *db;
     struct chat_format format;
     struct answer_tokens answer;
@@ -35,44 +36,12 @@ struct reading {
 
 /* --- parts ------------------------------------------------------------------------------------ */
 
-static bool holds(const struct config_i64_list *list, int64_t value) {
-    for (int64_t i = 0; i < list->count; i++) {
-        if (list->items[i] == value) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* fold_plan_by_split calls the test 0, training 1 and validation -1. */
-static enum reward_part part_of(const struct reward_data_config *config, int32_t fold) {
-    if (config->folds == 0) {
-        return fold == 0 ? REWARD_TEST : fold == 1 ? REWARD_TRAINING : REWARD_VALIDATION;
-    }
-    return holds(&config->test_folds, fold)         ? REWARD_TEST
-           : holds(&config->validation_folds, fold) ? REWARD_VALIDATION
-                                                    : REWARD_TRAINING;
-}
-
 static enum err_code part_blocks(struct reading *reading, struct error *err) {
-    const struct reward_data_config *config = reading->config;
-    const struct split_shares shares = SPLIT_SHARES_DEFAULT;
     struct reward_data *data = reading->data;
-    SCOPED(mem) int32_t *folds = NULL;
-    if (config->folds == 0) {
-        TRY(fold_plan_by_split(reading->db, &data->set, &shares, &folds, err));
-    } else {
-        TRY(fold_plan_by_group(reading->db, &data->set, config->folds,
-                               config->group[0] ? config->group : NULL, &folds, err));
-    }
-    data->part_of_block = mem_array((size_t)data->set.block_count, sizeof *data->part_of_block);
-    if (!data->part_of_block) {
-        return err_oom(err, "parts of the log");
-    }
+    const struct fold_prompts prompts = fold_prompts_of(&data->set);
+    TRY(prompt_parts_make(reading->db, reading->config, &prompts, &data->part_of_block, err));
     for (int64_t b = 0; b < data->set.block_count; b++) {
-        const enum reward_part part = part_of(config, folds[b]);
-        data->part_of_block[b] = (uint8_t)part;
-        data->counts.prompts[part]++;
+        data->counts.prompts[data->part_of_block[b]]++;
     }
     return ERR_OK;
 }
@@ -124,15 +93,24 @@ static void drop_answer(struct reward_data *data, int64_t item) {
     data->counts.dropped++;
 }
 
+static int64_t answer_end(const struct chat_tokens *tokens) {
+    int64_t end = tokens->count;
+    while (end > 0 && !tokens->is_target[end - 1]) {
+        end--;
+    }
+    return end;
+}
+
 /* Adds the tokens that were encoded, unless they are too many. */
 static enum err_code add_tokens(struct reading *reading, int64_t item, struct error *err) {
     struct reward_data *data = reading->data;
     const struct chat_tokens *tokens = &reading->answer.tokens;
-    if (tokens->count > reading->sequence_tokens_max) {
+    const int64_t count = reading->ends_with_answer ? answer_end(tokens) : tokens->count;
+    if (count > reading->sequence_tokens_max) {
         if (reading->config->too_long == REWARD_REFUSE_LONG) {
             return err_set(err, ERR_DATA,
                            "a prompt and its answer have %" PRId64 " tokens, the most is %" PRId64,
-                           tokens->count, reading->sequence_tokens_max);
+                           count, reading->sequence_tokens_max);
         }
         drop_answer(data, item);
         return ERR_OK;
@@ -140,7 +118,7 @@ static enum err_code add_tokens(struct reading *reading, int64_t item, struct er
     data->sequence_of_item[item] = data->tokens.count;
     data->counts.answers++;
     data->counts.cut += tokens->cut > 0;
-    return token_set_add(&data->tokens, tokens->ids, tokens->is_target, tokens->count, err);
+    return token_set_add(&data->tokens, tokens->ids, tokens->is_target, count, err);
 }
 
 static enum err_code read_answer(struct reading *reading, const struct preference_record *record,
@@ -148,7 +126,7 @@ static enum err_code read_answer(struct reading *reading, const struct preferenc
     struct reward_data *data = reading->data;
     const int64_t item = item_of(reading, record->response_ids[index]);
     if (item < 0 || data->sequence_of_item[item] != UNSEEN ||
-        data->part_of_block[data->set.item_blocks[item]] == REWARD_TEST) {
+        data->part_of_block[data->set.item_blocks[item]] == PROMPT_TEST) {
         return ERR_OK;
     }
     const struct preference_response *response = &record->row.responses[index];
@@ -216,8 +194,8 @@ static void say_what_was_read(const struct reading *reading) {
     log_info(log, "reward",
              "prompts: %" PRId64 " for training, %" PRId64 " for evaluation, %" PRId64
              " kept for the test; %" PRId64 " answers",
-             counts->prompts[REWARD_TRAINING], counts->prompts[REWARD_VALIDATION],
-             counts->prompts[REWARD_TEST], counts->answers);
+             counts->prompts[PROMPT_TRAINING], counts->prompts[PROMPT_VALIDATION],
+             counts->prompts[PROMPT_TEST], counts->answers);
     if (counts->dropped > 0) {
         log_warn(log, "reward",
                  "%" PRId64 " answers dropped with their comparisons: longer than "
@@ -271,6 +249,7 @@ enum err_code reward_data_read(struct run *run, const struct reward_data_source 
         .project = source->project,
         .config = config,
         .answer = ANSWER_TOKENS_INIT,
+        .ends_with_answer = source->ends_with_answer,
         .sequence_tokens_max = config->sequence_tokens_max < source->context
                                    ? config->sequence_tokens_max
                                    : source->context,

@@ -19,13 +19,12 @@
 #include "data/comparison_set.h"
 #include "data/token_set.h"
 #include "data/tokenizer.h"
+#include "trainer/prompt_parts.h"
 #include "trainer/reward_fit_config.h"
 #include "trainer/run.h"
 
-enum reward_part { REWARD_TRAINING, REWARD_VALIDATION, REWARD_TEST, REWARD_PART_COUNT };
-
 struct reward_data_counts {
-    int64_t prompts[REWARD_PART_COUNT];
+    int64_t prompts[PROMPT_PART_COUNT];
     int64_t answers; /* tokenised */
     int64_t dropped; /* answers longer than sequence_tokens_max or context */
     int64_t cut;     /* answers whose prompt was cut to it */
@@ -34,7 +33,7 @@ struct reward_data_counts {
 
 struct reward_data {
     struct comparison_set set;
-    uint8_t *part_of_block; /* [B] enum reward_part */
+    uint8_t *part_of_block; /* [B] enum prompt_part */
     struct token_set tokens;
     int64_t *sequence_of_item; /* [I] in `tokens`; -1: the item has none */
     struct reward_data_counts counts;
@@ -48,6 +47,9 @@ struct reward_data_source {
     const struct reward_data_config *config;
     const struct tokenizer *tokenizer;
     int64_t context; /* tokens that the model takes */
+    /* Sequences end with the last token of the answer, not with what the template writes behind it:
+     * for log-probabilities, where that would be computed for nothing. */
+    bool ends_with_answer;
 };
 
 /*   fails    ERR_DATA for a set of items without texts, and for an answer that is too long where

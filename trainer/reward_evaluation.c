@@ -70,7 +70,8 @@ static enum err_code load_topics(struct db *db, const struct comparison_set *set
 static enum err_code split_by_folds(struct db *db, struct reward_evaluation *e, struct plan *plan,
                                     struct error *err) {
     const struct reward_evaluation_options *options = &e->options;
-    TRY(fold_plan_by_group(db, &e->set, options->fold_count, options->group, &plan->split_of_block,
+    const struct fold_prompts prompts = fold_prompts_of(&e->set);
+    TRY(fold_plan_by_group(db, &prompts, options->fold_count, options->group, &plan->split_of_block,
                            err));
     for (int64_t b = 0; b < e->set.block_count; b++) {
         const int32_t fold = plan->split_of_block[b];
@@ -82,10 +83,11 @@ static enum err_code split_by_folds(struct db *db, struct reward_evaluation *e, 
 static enum err_code plan_make(struct db *db, struct reward_evaluation *e, struct plan *plan,
                                struct error *err) {
     const struct split_shares shares = SPLIT_SHARES_DEFAULT;
+    const struct fold_prompts prompts = fold_prompts_of(&e->set);
     const size_t blocks = (size_t)e->set.block_count;
     TRY(e->options.fold_count > 0
             ? split_by_folds(db, e, plan, err)
-            : fold_plan_splits(db, &e->set, &shares, &plan->split_of_block, err));
+            : fold_plan_splits(db, &prompts, &shares, &plan->split_of_block, err));
     plan->fold_of_block = mem_array(blocks, sizeof *plan->fold_of_block);
     plan->is_tested = mem_array(blocks, sizeof *plan->is_tested);
     plan->topics = mem_array(blocks, sizeof *plan->topics);

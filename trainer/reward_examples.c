@@ -24,7 +24,7 @@ static bool says_something(const struct comparison_set *set, int64_t comparison,
     return set->ranks[first] != set->ranks[last] || (ties != PAIR_TIES_DROP && !is_open);
 }
 
-static enum err_code choose(const struct reward_data *data, enum reward_part part,
+static enum err_code choose(const struct reward_data *data, enum prompt_part part,
                             enum pair_ties ties, struct reward_examples *examples,
                             bool **out_is_used, struct error *err) {
     const struct comparison_set *set = &data->set;
@@ -74,7 +74,7 @@ int32_t reward_examples_prompt(const struct reward_examples *examples, int64_t e
     return examples->data->set.item_blocks[item];
 }
 
-enum err_code reward_examples_make(const struct reward_data *data, enum reward_part part,
+enum err_code reward_examples_make(const struct reward_data *data, enum prompt_part part,
                                    const struct reward_examples_plan *plan,
                                    struct reward_examples *examples, struct error *err) {
     SCOPED(mem) bool *is_used = NULL;
@@ -113,11 +113,15 @@ struct token_sequence reward_examples_sequence(const struct reward_examples *exa
 /* --- agreement -------------------------------------------------------------------------------- */
 
 /* `weight` of judgements that put the first of two above the second. */
-static void agree(struct reward_agreement *agreement, double weight, double difference) {
+static void agree(struct reward_agreement *agreement, double weight, double chosen,
+                  double rejected) {
+    const double difference = chosen - rejected;
     const double share = difference > 0.0 ? 1.0 : difference < 0.0 ? 0.0 : 0.5;
     agreement->right += weight * share;
     agreement->wrong += weight * (1.0 - share);
     agreement->margin += weight * difference;
+    agreement->chosen += weight * chosen;
+    agreement->rejected += weight * rejected;
 }
 
 /* Each item with each one ranked below it; those of the last rank may not have been compared. */
@@ -127,8 +131,8 @@ static void agree_ranking(const struct comparison_set *rankings, int64_t ranking
     for (int64_t above = rankings->starts[ranking]; above < end; above++) {
         for (int64_t below = above + 1; below < end; below++) {
             if (rankings->ranks[above] < rankings->ranks[below]) {
-                agree(agreement, rankings->weights[ranking],
-                      scores[rankings->items[above]] - scores[rankings->items[below]]);
+                agree(agreement, rankings->weights[ranking], scores[rankings->items[above]],
+                      scores[rankings->items[below]]);
             }
         }
     }
@@ -139,8 +143,8 @@ void reward_examples_agree(const struct reward_examples *examples, int64_t examp
     const struct reward_terms *terms = &examples->terms;
     for (int64_t p = terms->pair_starts[example]; p < terms->pair_starts[example + 1]; p++) {
         const struct reward_pair *pair = &terms->pairs[p];
-        agree(agreement, pair->win, scores[pair->i] - scores[pair->j]);
-        agree(agreement, pair->loss, scores[pair->j] - scores[pair->i]);
+        agree(agreement, pair->win, scores[pair->i], scores[pair->j]);
+        agree(agreement, pair->loss, scores[pair->j], scores[pair->i]);
     }
     for (int64_t r = terms->ranking_starts[example]; r < terms->ranking_starts[example + 1]; r++) {
         agree_ranking(&terms->rankings, r, scores, agreement);

@@ -2,7 +2,7 @@
  * what was said about them.
  *
  * Use:      SCOPED(reward_examples) struct reward_examples examples = REWARD_EXAMPLES_INIT;
- *           TRY(reward_examples_make(&data, REWARD_TRAINING, &plan, &examples, err));
+ *           TRY(reward_examples_make(&data, PROMPT_TRAINING, &plan, &examples, err));
  *           for (int64_t e = 0; e < examples.count; e++) {
  *               for (int64_t k = 0; k < reward_examples_answers(&examples, e); k++) {
  *                   use(reward_examples_sequence(&examples, e, k));
@@ -52,7 +52,7 @@ struct reward_examples {
  *   fails  as reward_terms_make and reward_objective_new; nothing is wrong with a part without
  *          comparisons, which has no examples */
 ERR_NODISCARD enum err_code reward_examples_make(const struct reward_data *data,
-                                                 enum reward_part part,
+                                                 enum prompt_part part,
                                                  const struct reward_examples_plan *plan,
                                                  struct reward_examples *examples,
                                                  struct error *err);
@@ -75,8 +75,9 @@ struct token_sequence reward_examples_sequence(const struct reward_examples *exa
 
 /* Which judgements go with the scores [answers of the example], and by how much. */
 struct reward_agreement {
-    double right, wrong; /* weights of judgements: for the greater score, for the smaller */
-    double margin;       /* sum over judgements of chosen minus rejected score */
+    double right, wrong;     /* weights of judgements: for the greater score, for the smaller */
+    double margin;           /* sum over judgements of chosen minus rejected score */
+    double chosen, rejected; /* sums over judgements of the scores of either side */
 };
 
 /* Adds an example's; ties are for neither, and equal scores half right. Rankings count as their

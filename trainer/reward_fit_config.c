@@ -4,37 +4,12 @@
 
 #include <inttypes.h>
 
-static const char *const from_names[] = {"comparisons", "ratings"};
-static const char *const too_long_names[] = {"drop", "cut", "refuse"};
-static const char *const likelihood_names[] = {"bradley-terry", "davidson", "rao-kupper"};
-static const char *const ties_names[] = {"keep", "half", "drop"}; /* enum pair_ties */
+const char *const reward_from_names[2] = {"comparisons", "ratings"};
+const char *const reward_too_long_names[3] = {"drop", "cut", "refuse"};
+const char *const reward_likelihood_names[3] = {"bradley-terry", "davidson", "rao-kupper"};
+const char *const reward_ties_names[3] = {"keep", "half", "drop"};
 
-static const struct config_field data_fields[] = {
-    FIELD_ENUM(reward_data_config, from, "comparisons", from_names,
-               "what is fitted: comparisons, or rankings made of each annotator's ratings"),
-    FIELD_STRING(reward_data_config, aspect, "", "only judgements of this aspect"),
-    FIELD_STRING(reward_data_config, population, "", "only judgements of this population"),
-    FIELD_STRING(reward_data_config, topic, "", "only prompts of this topic"),
-    FIELD_STRING(reward_data_config, template, "",
-                 "chat template by name; without one, that of the model's own files"),
-    FIELD_I64(reward_data_config, sequence_tokens_max, "1024", 2, INT64_C(1) << 24,
-              "longest prompt and answer together, in tokens, at most the model's context"),
-    FIELD_ENUM(reward_data_config, too_long, "drop", too_long_names,
-               "what happens to a longer one, and is counted: comparisons with it are dropped; the "
-               "oldest tokens of its prompt are cut off, where its answer fits; or the run is "
-               "refused"),
-    FIELD_I64(reward_data_config, answers_max, "8", 0, 4096,
-              "a prompt with more answers is cut, by the seed, into examples of so many and the "
-              "comparisons among them; 0 takes all at once"),
-    FIELD_I64(reward_data_config, folds, "0", 0, 10000,
-              "deal the prompts' groups, sorted by name, into so many folds; 0 takes the splits of "
-              "the log"),
-    FIELD_STRING(reward_data_config, group, "",
-                 "regular expression whose first match in a prompt names its group; without one, "
-                 "the prompt's topic, or the prompt"),
-    FIELD_I64_LIST(reward_data_config, validation_folds, "", 0, 9999, "folds for evaluation"),
-    FIELD_I64_LIST(reward_data_config, test_folds, "", 0, 9999, "folds that are not looked at"),
-};
+static const struct config_field data_fields[] = {REWARD_DATA_FIELDS};
 
 static enum err_code check_fold(const struct reward_data_config *data, const char *key,
                                 int64_t fold, struct error *err) {
@@ -45,7 +20,7 @@ static enum err_code check_fold(const struct reward_data_config *data, const cha
     return ERR_OK;
 }
 
-static enum err_code check_data(const void *config, struct error *err) {
+enum err_code reward_data_config_check(const void *config, struct error *err) {
     const struct reward_data_config *data = config;
     if (data->folds == 0 &&
         (data->group[0] || data->validation_folds.count + data->test_folds.count > 0)) {
@@ -72,46 +47,35 @@ static enum err_code check_data(const void *config, struct error *err) {
     return ERR_OK;
 }
 
-static const struct config_table data_table = CONFIG_TABLE(
-    "reward fit.data", reward_data_config, data_fields, check_data, "what is learnt from");
+static const struct config_table data_table =
+    CONFIG_TABLE("reward fit.data", reward_data_config, data_fields, reward_data_config_check,
+                 "what is learnt from");
 
 #define COUNT_NAME(name, text) text,
-static const char *const count_names[] = {REWARD_COUNTS(COUNT_NAME)};
+const char *const reward_count_names[REWARD_COUNT_KINDS] = {REWARD_COUNTS(COUNT_NAME)};
 #undef COUNT_NAME
 
 static const struct config_field loss_fields[] = {
-    FIELD_ENUM(reward_loss_config, likelihood, "bradley-terry", likelihood_names,
-               "how wins, losses and ties follow from a difference of scores; rankings are "
-               "Plackett-Luce's"),
-    FIELD_ENUM(reward_loss_config, ties, "half", ties_names,
-               "what becomes of ties: kept for a likelihood that has them, half a win of either, "
-               "or dropped"),
-    FIELD_ENUM(reward_loss_config, count, "judgement", count_names,
-               "what counts one: each judgement, each pair with its votes' shares, each prompt"),
-    FIELD_BOOL(reward_loss_config, split_rankings, "false",
-               "make rankings their pairs, of as much weight together"),
-    FIELD_F64(reward_loss_config, margin_scale, "0", 0.0, 1e9,
-              "nats of margin for 1 on the log's own scale (arXiv 2307.09288)"),
-    FIELD_F64(reward_loss_config, label_smoothing, "0", 0.0, 0.499,
-              "share of each judgement that counts for its opposite"),
+    REWARD_LOSS_FIELDS,
     FIELD_F64(reward_loss_config, centre, "0", 0.0, 1e6,
               "weight of the squared sum of a pair's scores (arXiv 2312.09244)"),
 };
 
-static enum err_code check_loss(const void *config, struct error *err) {
+enum err_code reward_loss_config_check(const void *config, struct error *err) {
     const struct reward_loss_config *loss = config;
     const bool has_ties = loss->likelihood != REWARD_BRADLEY_TERRY;
     if (has_ties != (loss->ties == PAIR_TIES_KEEP)) {
-        return err_set(err, ERR_CONFIG, "loss.likelihood=%s goes with loss.ties=%s: %s",
-                       likelihood_names[loss->likelihood], has_ties ? "keep" : "half or drop",
-                       has_ties ? "it estimates how likely ties are"
-                                : "it gives ties no probability");
+        return err_set(
+            err, ERR_CONFIG, "loss.likelihood=%s goes with loss.ties=%s: %s",
+            reward_likelihood_names[loss->likelihood], has_ties ? "keep" : "half or drop",
+            has_ties ? "it estimates how likely ties are" : "it gives ties no probability");
     }
     return ERR_OK;
 }
 
-static const struct config_table loss_table = CONFIG_TABLE(
-    "reward fit.loss", reward_loss_config, loss_fields, check_loss, "what is minimised");
+static const struct config_table loss_table =
+    CONFIG_TABLE("reward fit.loss", reward_loss_config, loss_fields, reward_loss_config_check,
+                 "what is minimised");
 
 static const struct config_field optimiser_fields[] = {TRAIN_OPTIMISER_FIELDS("2e-5")};
 

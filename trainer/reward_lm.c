@@ -9,12 +9,11 @@
 #include "base/strbuf.h"
 #include "data/answer_tokens.h"
 #include "data/token_set.h"
-#include "policy/lora_adapter.h"
 #include "policy/model_scorer.h"
 #include "policy/model_tokenizer.h"
-#include "policy/weight_source.h"
 #include "reward/reward_file.h"
 #include "trainer/lm_run.h"
+#include "trainer/saved_model.h"
 #include "trainer/train_model.h"
 
 #include <inttypes.h>
@@ -113,42 +112,13 @@ static enum err_code read_file(struct run *run, const char *folder, struct rewar
     return ERR_OK;
 }
 
-/* A language model would get a new head, whose scores mean nothing. */
-static enum err_code open_whole(const char *folder, const struct model_options *options,
-                                struct model **out, struct error *err) {
-    SCOPED(weight_source) struct weight_source *source = NULL;
-    TRY(weight_source_open(folder, &source, err));
-    TRY(err_wrap(err, model_config_need_head(weight_source_config(source), MODEL_HEAD_SCORE, err),
-                 "'%s'", folder));
-    return model_new(source, options, out, err);
-}
-
-/* An adapter merged into what its files say that it was trained on. */
-static enum err_code open_adapted(const char *folder, const struct model_options *options,
-                                  struct model **out, struct error *err) {
-    SCOPED(strbuf) struct strbuf base = STRBUF_INIT(PATH_MAX);
-    SCOPED(weight_source) struct weight_source *source = NULL;
-    SCOPED(lora_adapter) struct lora_adapter *adapter = NULL;
-    TRY(lora_adapter_base(folder, &base, err));
-    TRY(err_wrap(err, weight_source_open(strbuf_text(&base), &source, err),
-                 "the model that adapter '%s' was trained on", folder));
-    TRY(lora_adapter_read(folder, weight_source_config(source), &adapter, err));
-    return model_new_merged(source, adapter, options, out, err);
-}
-
-static enum err_code open_scores(const char *folder, const struct model_options *options,
-                                 struct model **out, struct error *err) {
-    return lora_adapter_is_in(folder) ? open_adapted(folder, options, out, err)
-                                      : open_whole(folder, options, out, err);
-}
-
 static enum err_code open_model(struct run *run, const char *folder, struct reward_lm *lm,
                                 struct error *err) {
     struct model_options options = {.training = MODEL_FROZEN, .head = MODEL_HEAD_SCORE};
     TRY(lm_run_open(run, &options.device, err));
     TRY(train_model_compute_dtype(run, options.device, &options.compute, err));
     TRY(model_tokenizer_open(folder, &lm->tokenizer, err));
-    TRY(open_scores(folder, &options, &lm->model, err));
+    TRY(saved_model_open(folder, &options, &lm->model, err));
     lm->scorer = (struct model_scorer){.model = lm->model, .tokens_max = SCORER_TOKENS};
     lm->format = (struct chat_format){.tok = lm->tokenizer,
                                       .tokens_max = model_config_of(lm->model)->context,

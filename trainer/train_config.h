@@ -53,6 +53,7 @@ struct train_config {
     char *tokenizer; /* "": the model's */
     char *output;
     double epochs;
+    int64_t steps_max; /* 0: epochs say */
     int64_t examples_per_step;
     int64_t micro_batch_tokens;
     enum train_weights train;
@@ -105,6 +106,9 @@ extern const char *const train_save_dtype_names[3];
         FIELD_PATH(train_config, output, "", "run folder to write"),                               \
         FIELD_F64_OPEN(train_config, epochs, epochs_default, 0.0, 100000.0,                        \
                        "times that each example is seen, rounded up to whole steps"),              \
+        FIELD_I64(train_config, steps_max, "0", 0, 1000000000,                                     \
+                  "ends the run, and its schedule, after so many steps, whatever epochs says; 0: " \
+                  "epochs say"),                                                                   \
         FIELD_I64(train_config, examples_per_step, "8", 1, 1000000,                                \
                   "examples of an optimiser step"),                                                \
         FIELD_I64(                                                                                 \

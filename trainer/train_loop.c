@@ -69,8 +69,14 @@ enum err_code train_loop_step(struct train_loop *loop, int64_t step, double lear
 
 /* --- watching --- */
 
+static int64_t updates_of(const struct train_recipe *recipe) {
+    return recipe->updates > 0 ? recipe->updates : 1;
+}
+
 double train_loop_epochs(const struct train_loop *loop, int64_t steps) {
-    return (double)(steps * loop->config->examples_per_step) / (double)loop->job->recipe->examples;
+    const struct train_recipe *recipe = loop->job->recipe;
+    return (double)(steps * loop->config->examples_per_step) /
+           (double)(recipe->examples * updates_of(recipe));
 }
 
 static double tokens_per_second(const struct train_loop *loop) {
@@ -292,6 +298,13 @@ static bool every(int64_t steps_done, int64_t interval, int64_t total) {
     return steps_done % interval == 0 || steps_done == total;
 }
 
+/* Whether a checkpoint is due: between rounds of updates. */
+static bool checkpoint_is_due(const struct train_loop *loop, int64_t steps_done) {
+    const int64_t updates = updates_of(loop->job->recipe);
+    const int64_t rounds = (loop->config->checkpoint_every + updates - 1) / updates;
+    return every(steps_done, rounds * updates, loop->schedule.total_steps);
+}
+
 static enum err_code train_step(struct train_loop *loop, int64_t step, struct error *err) {
     const int64_t total = loop->schedule.total_steps;
     const double learning_rate = lr_schedule_at(&loop->schedule, step);
@@ -306,7 +319,7 @@ static enum err_code train_step(struct train_loop *loop, int64_t step, struct er
     if (every(done, loop->config->eval_every, total)) {
         TRY(evaluate(loop, done, err));
     }
-    if (every(done, loop->config->checkpoint_every, total)) {
+    if (checkpoint_is_due(loop, done)) {
         TRY(save_checkpoint(loop, done, err));
     }
     return ERR_OK;
@@ -314,7 +327,7 @@ static enum err_code train_step(struct train_loop *loop, int64_t step, struct er
 
 static enum err_code stop_here(struct train_loop *loop, int64_t steps_done, struct error *err) {
     const int64_t total = loop->schedule.total_steps;
-    if (!every(steps_done, loop->config->checkpoint_every, total)) { /* else it is saved */
+    if (!checkpoint_is_due(loop, steps_done)) { /* else it is saved */
         TRY(save_checkpoint(loop, steps_done, err));
     }
     return err_set(err, ERR_INTERRUPTED,
@@ -329,10 +342,14 @@ static enum err_code train(struct train_loop *loop, int64_t steps_done, struct e
     loop->started_ns = clock_monotonic_ns(&loop->job->run->clock);
     loop->tokens_at_start = loop->tokens_seen;
     int64_t step = steps_done;
+    if (step == 0 && loop->job->recipe->evaluates_start) {
+        TRY(evaluate(loop, 0, err));
+    }
     for (; step < total && !has_lost_patience(loop); step++) {
         TRY(train_step(loop, step, err));
         progress_update(&progress, step + 1);
-        if (interrupt_requested() && step + 1 < total) {
+        const bool round_is_over = (step + 1) % updates_of(loop->job->recipe) == 0;
+        if (interrupt_requested() && round_is_over && step + 1 < total) {
             return stop_here(loop, step + 1, err);
         }
     }
@@ -355,9 +372,12 @@ static void train_loop_scoped_end(struct train_loop *loop) {
     run_folder_close(&loop->folder);
 }
 
-static struct lr_schedule schedule_of(const struct train_config *config, int64_t examples) {
+static struct lr_schedule schedule_of(const struct train_config *config,
+                                      const struct train_recipe *recipe) {
+    const double rounds =
+        ceil(config->epochs * (double)recipe->examples / (double)config->examples_per_step);
     const double steps =
-        ceil(config->epochs * (double)examples / (double)config->examples_per_step);
+        config->steps_max > 0 ? (double)config->steps_max : rounds * (double)updates_of(recipe);
     return (struct lr_schedule){
         .kind = config->optimiser.schedule,
         .peak = config->optimiser.learning_rate,
@@ -392,7 +412,7 @@ static enum err_code train_loop_init(struct train_loop *loop, const struct train
     loop->job = job;
     loop->config = config;
     loop->params = model_trained(job->model);
-    loop->schedule = schedule_of(config, job->recipe->examples);
+    loop->schedule = schedule_of(config, job->recipe);
     loop->best_step = -1;
     return tt_adamw_new(loop->params, &adamw, &loop->adamw, err);
 }
@@ -428,9 +448,14 @@ static enum err_code train_and_save(struct train_loop *loop, bool resume, const 
                                     struct error *err) {
     const struct train_recipe *recipe = loop->job->recipe;
     int64_t steps_done = 0;
+    if (recipe->begin) {
+        TRY(recipe->begin(recipe->context, err));
+    }
     TRY(take_up(loop, resume, &steps_done, err));
-    TRY(run_folder_metrics(&loop->folder, "metrics.jsonl", steps_done + 1, &loop->metrics, err));
-    TRY(run_folder_metrics(&loop->folder, "eval_metrics.jsonl", steps_done + 1, &loop->eval_metrics,
+    const int64_t first_step =
+        steps_done > 0 ? steps_done + 1 : 0; /* 0: an evaluation before all */
+    TRY(run_folder_metrics(&loop->folder, "metrics.jsonl", first_step, &loop->metrics, err));
+    TRY(run_folder_metrics(&loop->folder, "eval_metrics.jsonl", first_step, &loop->eval_metrics,
                            err));
     TRY(train(loop, steps_done, err));
     tt_adamw_free(MOVE(loop->adamw)); /* the saved model is read back in its place */

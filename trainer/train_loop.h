@@ -28,7 +28,7 @@
 #include "trainer/run_folder.h"
 #include "trainer/train_config.h"
 
-#define TRAIN_METRICS_MAX 24
+#define TRAIN_METRICS_MAX 32
 #define TRAIN_NOTE_BYTES  96
 
 /* What a step or an evaluation gave. All zero to begin with. */
@@ -46,15 +46,22 @@ struct train_recipe {
     void *context;    /* of the functions below */
     const char *next; /* what to do with the saved model: a command that its folder completes */
     int64_t examples; /* of an epoch */
+    /* Steps that learn from the same examples, one after the other; 0: one. Checkpoints stand
+     * between such rounds, so that what a round remembers is not part of them. */
+    int64_t updates;
     int64_t tokens, target_tokens;                  /* of an epoch; how many the loss is taken of */
     const char *target_text;                        /* in the plan: tokens that "are learnt" */
     int64_t evaluation_examples, evaluation_tokens; /* 0: nothing to evaluate */
+    bool evaluates_start;                           /* also before the first step */
 
     /* What else a resumed run goes on with, borrowed: saved with each checkpoint and with the best
      * weights, and set by them. */
     struct checkpoint_number *numbers;
     int64_t numbers_count;
 
+    /* With the weights that training starts from, before a checkpoint's are loaded: in a run that
+     * is resumed too, in a dry run not. NULL: nothing to do. */
+    enum err_code (*begin)(void *context, struct error *err);
     /* Tokens of the largest micro-batch of a step: what memory is proportional to. */
     int64_t (*step_tokens)(void *context, int64_t step);
     /* Adds the gradients of the mean loss of step 0, 1, ... to the parameters, which are zero. */

@@ -79,10 +79,9 @@ static enum err_code probe_evaluation(struct train_loop *loop, struct plan *plan
 /* The step of the first epoch that takes most memory. */
 static int64_t heaviest_step(const struct train_loop *loop) {
     const struct train_recipe *recipe = loop->job->recipe;
-    const int64_t size = loop->config->examples_per_step;
     int64_t heaviest = 0;
     int64_t most = 0;
-    for (int64_t step = 0; step < loop->schedule.total_steps && step * size < recipe->examples;
+    for (int64_t step = 0; step < loop->schedule.total_steps && train_loop_epochs(loop, step) < 1.0;
          step++) {
         const int64_t tokens = recipe->step_tokens(recipe->context, step);
         heaviest = tokens > most ? step : heaviest;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training in turns: accord beside a trainer of TRL, on one batch that every step sees.
 
-Use:  from trainer_turns import ...; bench_sft.py and bench_reward.py say what is run.
+Use:  from trainer_turns import ...; bench_sft.py, bench_reward.py and bench_dpo.py say what is run.
 
 A turn runs each case as a process: one step to warm up, then STEPS, from the end of a step to that
 of the next. Memory is the largest resident size of the whole process (ours saves a model and a
@@ -134,10 +134,11 @@ def run_peer(script: str, job: dict, work: pathlib.Path) -> tuple[dict, float]:
     return json.loads((work / "result.json").read_text()), memory
 
 
-def trl_turn(args: argparse.Namespace, script: str, case: str, work: pathlib.Path) -> Turn:
-    """A run of TRL on the rows of batch.json."""
+def trl_turn(args: argparse.Namespace, script: str, case: str, work: pathlib.Path,
+             **more: str) -> Turn:
+    """A run of TRL on the rows of batch.json; `more` is for the script's own peer."""
     job = {"case": case, "model": args.model, "batch": str(work / "batch.json"),
-           "steps": args.steps, "threads": args.threads}
+           "steps": args.steps, "threads": args.threads, **more}
     result, memory = run_peer(script, job, work)
     return Turn(**result, memory=memory)
 

@@ -63,7 +63,8 @@ static void test_group__sides_of_a_debate_stay_together(void **state) {
     make_log(rows, 4);
     struct error err = ERROR_INIT;
     SCOPED(mem) int32_t *folds = NULL;
-    assert_ok(fold_plan_by_group(db, &set, 2, "^[^_]*", &folds, &err), &err);
+    const struct fold_prompts prompts = fold_prompts_of(&set);
+    assert_ok(fold_plan_by_group(db, &prompts, 2, "^[^_]*", &folds, &err), &err);
     const int32_t expected[] = {0, 0, 1, 0};
     assert_memory_equal(folds, expected, sizeof expected);
 }
@@ -75,7 +76,8 @@ static void test_group__by_topic_or_prompt(void **state) {
     make_log(rows, 4);
     struct error err = ERROR_INIT;
     SCOPED(mem) int32_t *folds = NULL;
-    assert_ok(fold_plan_by_group(db, &set, 3, NULL, &folds, &err), &err);
+    const struct fold_prompts prompts = fold_prompts_of(&set);
+    assert_ok(fold_plan_by_group(db, &prompts, 3, NULL, &folds, &err), &err);
     const int32_t expected[] = {1, 0, 2, 0};
     assert_memory_equal(folds, expected, sizeof expected);
 }
@@ -86,10 +88,12 @@ static void test_group__refuses_what_makes_no_folds(void **state) {
     make_log(rows, 2);
     struct error err = ERROR_INIT;
     int32_t *folds = NULL;
-    assert_fails(fold_plan_by_group(db, &set, 2, "^a", &folds, &err), ERR_DATA,
+    const struct fold_prompts prompts = fold_prompts_of(&set);
+    assert_fails(fold_plan_by_group(db, &prompts, 2, "^a", &folds, &err), ERR_DATA,
                  "1 groups of prompts cannot make 2 folds", &err);
-    assert_fails(fold_plan_by_group(db, &set, 2, "yes", &folds, &err), ERR_DATA, "'a_no'", &err);
-    assert_fails(fold_plan_by_group(db, &set, 2, "(", &folds, &err), ERR_CONFIG, "", &err);
+    assert_fails(fold_plan_by_group(db, &prompts, 2, "yes", &folds, &err), ERR_DATA, "'a_no'",
+                 &err);
+    assert_fails(fold_plan_by_group(db, &prompts, 2, "(", &folds, &err), ERR_CONFIG, "", &err);
     assert_null(folds);
 }
 
@@ -106,7 +110,8 @@ static void test_split__follows_the_hash(void **state) {
     struct error err = ERROR_INIT;
     const struct split_shares shares = {.validation = 0.3, .test = 0.3};
     SCOPED(mem) int32_t *folds = NULL;
-    assert_ok(fold_plan_by_split(db, &set, &shares, &folds, &err), &err);
+    const struct fold_prompts prompts = fold_prompts_of(&set);
+    assert_ok(fold_plan_by_split(db, &prompts, &shares, &folds, &err), &err);
     int64_t counts[3] = {0, 0, 0};
     SCOPED(db_stmt) struct db_stmt *stmt = NULL;
     assert_ok(db_stmt_open(db, "SELECT hash FROM prompt WHERE id = ?1", &stmt, &err), &err);

@@ -23,7 +23,7 @@ static void make_data(struct reward_data *data) {
     data->part_of_block = mem_array_zero(PROMPTS, sizeof *data->part_of_block);
     assert_true(data->set.item_response_ids && data->set.block_prompt_ids &&
                 data->sequence_of_item && data->part_of_block);
-    data->part_of_block[3] = REWARD_TEST;
+    data->part_of_block[3] = PROMPT_TEST;
     const int32_t blocks[ITEMS] = {0, 0, 0, 1, 1, 2, 2, 3, 3};
     for (int32_t i = 0; i < ITEMS; i++) {
         const int32_t ids[ITEMS] = {i, i, i, i, i, i, i, i, i};
@@ -44,7 +44,7 @@ static const struct reward_loss_config dropped = {.ties = PAIR_TIES_DROP};
 static void make(const struct reward_data *data, const struct reward_examples_plan *plan,
                  struct reward_examples *examples) {
     struct error err = ERROR_INIT;
-    assert_ok(reward_examples_make(data, REWARD_TRAINING, plan, examples, &err), &err);
+    assert_ok(reward_examples_make(data, PROMPT_TRAINING, plan, examples, &err), &err);
 }
 
 /* Once ties are dropped, prompt 5 6 has nothing to say: a step of it alone would divide by 0. */
@@ -129,12 +129,14 @@ static void test_agree__counts_judgements_by_weight(void **state) {
     assert_near(agreement.right, 3.5, TOL);
     assert_near(agreement.wrong, 1.5, TOL);
     assert_near(agreement.margin, 0.5 * 3.5 - 0.5 * 1.5, TOL);
+    assert_near(agreement.chosen, 0.75 * 3.5 + 0.25 * 1.5, TOL);
+    assert_near(agreement.rejected, 0.25 * 3.5 + 0.75 * 1.5, TOL);
 }
 
 static enum err_code build(void *context, struct error *err) {
     const struct reward_examples_plan plan = {.loss = &as_halves, .answers_max = 2};
     SCOPED(reward_examples) struct reward_examples examples = REWARD_EXAMPLES_INIT;
-    return reward_examples_make(context, REWARD_TRAINING, &plan, &examples, err);
+    return reward_examples_make(context, PROMPT_TRAINING, &plan, &examples, err);
 }
 
 static void test_make__survives_running_out_of_memory(void **state) {

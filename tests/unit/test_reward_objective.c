@@ -238,6 +238,23 @@ static void test_smoothing__has_its_minimum_at_finite_difference(void **state) {
     }
 }
 
+/* Three of ten labels flipped, e = -0.3 / (1 - 0.6): ten times the loss of the true label. */
+static void test_smoothing__negative_undoes_flips(void **state) {
+    (void)state;
+    SCOPED(fixture) struct fixture f;
+    struct reward_objective_options options = BRADLEY_TERRY;
+    options.label_smoothing = -0.3 / (1.0 - 2.0 * 0.3);
+    fixture_open(&f, 2);
+    comparison_sample_wins(&f.set, 0, 1, 7);
+    comparison_sample_wins(&f.set, 1, 0, 3);
+    prepare(&f, options);
+    const double scores[] = {0.8, -0.5};
+    double slopes[2] = {0.0, 0.0};
+    assert_near(reward_objective_block(f.objective, 0, scores, NULL, slopes, NULL),
+                -10.0 * log(sigma(1.3)), TOL);
+    assert_near(slopes[0], 10.0 * (sigma(1.3) - 1.0), TOL);
+}
+
 static void test_reliability__is_a_mixture(void **state) {
     (void)state;
     SCOPED(fixture) struct fixture f;
@@ -425,7 +442,7 @@ static void test_new__refuses_options(void **state) {
     fixture_open(&f, 2);
     comparison_sample_win(&f.set, 0, 1);
     options.label_smoothing = 0.5;
-    assert_refused(&f, options, ERR_CONFIG, "label smoothing is 0.5, outside [0, 0.5)");
+    assert_refused(&f, options, ERR_CONFIG, "label smoothing is 0.5; expected less than 0.5");
     options = BRADLEY_TERRY;
     options.centring = -1.0;
     assert_refused(&f, options, ERR_CONFIG, "centring coefficient is -1");
@@ -520,6 +537,7 @@ int main(void) {
         cmocka_unit_test(test_ties_of__gives_kept_rankings_the_ties_that_are_learnt),
         cmocka_unit_test(test_smoothing__hand_worked),
         cmocka_unit_test(test_smoothing__has_its_minimum_at_finite_difference),
+        cmocka_unit_test(test_smoothing__negative_undoes_flips),
         cmocka_unit_test(test_reliability__is_a_mixture),
         cmocka_unit_test(test_ranking__is_plackett_luce),
         cmocka_unit_test(test_ranking__of_two_is_bradley_terry),

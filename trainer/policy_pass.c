@@ -1,0 +1,182 @@
+/* policy_pass.c - see policy_pass.h; in the tensor half. */
+#include "trainer/policy_pass.h"
+
+#include "base/scoped.h"
+
+/* --- filling ---------------------------------------------------------------------------------- */
+
+static const struct align_prompt *prompt_of(const struct policy_texts *texts, int64_t answer) {
+    return texts->request->prompts[answer / texts->request->samples];
+}
+
+static int64_t answer_tokens(const struct policy_texts *texts, int64_t answer) {
+    const int64_t *starts = texts->answers->starts;
+    return starts[answer + 1] - starts[answer];
+}
+
+/* Behind its prompt, which the first of the batch's answers to it has brought along. */
+static enum err_code add_answer(struct policy_pass *pass, const struct policy_texts *texts,
+                                int64_t answer, bool is_first, struct error *err) {
+    const struct align_prompt *prompt = prompt_of(texts, answer);
+    if (is_first) {
+        TRY(packed_batch_add_prefix(&pass->batch, prompt->ids, prompt->count, &pass->prefix, err));
+    }
+    return packed_batch_add_after(&pass->batch, pass->prefix,
+                                  texts->answers->ids + texts->answers->starts[answer],
+                                  answer_tokens(texts, answer), NULL, err);
+}
+
+/* Answers that stay together. */
+static int64_t unit_of(const struct policy_pass *pass, const struct rollout_request *request) {
+    return pass->whole_groups ? request->samples : 1;
+}
+
+/* Whether the batch that begins with answer `first` has no answer to the same prompt before it. */
+static bool is_first_of_prompt(const struct rollout_request *request, int64_t first,
+                               int64_t answer) {
+    return answer == first || answer % request->samples == 0;
+}
+
+/* Fills the batch with answers from `first` on; `*out_last` is the first that is not in it. */
+static enum err_code fill(struct policy_pass *pass, const struct policy_texts *texts, int64_t first,
+                          int64_t *out_last, struct error *err) {
+    const int64_t unit = unit_of(pass, texts->request);
+    int64_t last = first;
+    packed_batch_reset(&pass->batch);
+    while (last < texts->answers->count) {
+        int64_t tokens = 0;
+        for (int64_t i = last; i < last + unit; i++) {
+            const bool is_first = is_first_of_prompt(texts->request, first, i);
+            tokens += answer_tokens(texts, i) + (is_first ? prompt_of(texts, i)->count : 0);
+        }
+        if (last > first && pass->batch.tokens + tokens > pass->tokens_max) {
+            break;
+        }
+        for (const int64_t end = last + unit; last < end; last++) {
+            const bool is_first = is_first_of_prompt(texts->request, first, last);
+            TRY(add_answer(pass, texts, last, is_first, err));
+        }
+    }
+    pass->tokens += pass->batch.tokens;
+    *out_last = last;
+    return packed_batch_fill(&pass->batch, PACKED_BATCH_ROWS, model_config_of(pass->model)->context,
+                             err);
+}
+
+int64_t policy_pass_tokens(const struct policy_pass *pass, const struct rollout_request *request,
+                           int64_t answer_tokens) {
+    const int64_t unit = unit_of(pass, request);
+    int64_t first = 0;
+    int64_t tokens = 0;
+    int64_t most = 0;
+    for (int64_t i = 0; i < request->prompt_count * request->samples; i += unit) {
+        const int64_t prompt = request->prompts[i / request->samples]->count;
+        const int64_t own = unit * answer_tokens;
+        const int64_t more = own + (is_first_of_prompt(request, first, i) ? prompt : 0);
+        const bool is_full = tokens + more > pass->tokens_max;
+        first = is_full ? i : first;
+        tokens = is_full ? own + prompt : tokens + more;
+        most = tokens > most ? tokens : most;
+    }
+    return most;
+}
+
+/* --- passes ----------------------------------------------------------------------------------- */
+
+/* What a pass computes of each token. */
+struct token_numbers {
+    tt_tensor *logp, *entropy, *gain; /* [M]; gain NULL without matching */
+};
+
+static tt_tensor *hidden_of(tt_scope *s, struct model *model, bool is_base,
+                            const struct packed_batch *batch) {
+    return is_base ? model_hidden_base(s, model, batch) : model_hidden(s, model, batch);
+}
+
+static struct token_numbers match(tt_scope *s, struct policy_pass *pass, const tt_tensor *hidden) {
+    const struct policy_matching *matching = pass->matching;
+    tt_scope *inner = tt_scope_open_on(TT_NO_GRAD, model_device(pass->model));
+    tt_tensor *beside = tt_scope_give(
+        s, inner, hidden_of(inner, matching->reference, matching->reference_is_base, &pass->batch));
+    tt_scope_close(inner);
+    const struct model_reference reference = {.model = matching->reference, .hidden = beside};
+    const struct token_matching token =
+        model_token_matching(s, pass->model, hidden, &reference, &matching->form, &pass->batch);
+    return (struct token_numbers){token.logp, token.entropy, token.matching};
+}
+
+static struct token_numbers compute(tt_scope *s, struct policy_pass *pass) {
+    tt_tensor *hidden = hidden_of(s, pass->model, pass->is_base, &pass->batch); /* [N, D] */
+    if (pass->matching) {
+        return match(s, pass, hidden);
+    }
+    const struct token_logp token = model_token_logp(s, pass->model, hidden, &pass->batch);
+    return (struct token_numbers){token.logp, token.entropy, NULL};
+}
+
+static enum err_code read_values(tt_scope *s, const tt_tensor *values, double *out, int64_t count,
+                                 struct error *err) {
+    return out ? tt_read_f64(s, tt_cast(s, tt_detach(s, values), TT_F64), out, count, err) : ERR_OK;
+}
+
+/* Of `count` tokens from token `begin` of the answers on. */
+static enum err_code read_numbers(tt_scope *s, const struct token_numbers *token, int64_t begin,
+                                  int64_t count, const struct policy_numbers *out,
+                                  struct error *err) {
+    double *logp = out->logp_nats ? out->logp_nats + begin : NULL;
+    double *entropy = out->entropy_nats ? out->entropy_nats + begin : NULL;
+    double *gain = token->gain && out->gain_nats ? out->gain_nats + begin : NULL;
+    TRY(read_values(s, token->logp, logp, count, err));
+    TRY(read_values(s, token->entropy, entropy, count, err));
+    return read_values(s, token->gain, gain, count, err);
+}
+
+/* sum of x times slopes, [] */
+static tt_tensor *weighted(tt_scope *s, const tt_tensor *x, const double *slopes, int64_t count) {
+    return tt_dot(s, x, tt_cast(s, tt_from_f64(s, slopes, TT_SHAPE(count)), TT_F32));
+}
+
+static enum err_code backward(tt_scope *s, const struct token_numbers *token, int64_t begin,
+                              int64_t count, const struct policy_weigh *weigh, struct error *err) {
+    tt_tensor *sum = weighted(s, token->logp, weigh->slopes + begin, count);
+    if (weigh->state_slopes) {
+        const tt_tensor *state = token->gain ? token->gain : token->entropy;
+        sum = tt_add(s, sum, weighted(s, state, weigh->state_slopes + begin, count));
+    }
+    return tt_backward(s, sum, err);
+}
+
+/* `weigh` NULL: without gradients. */
+static enum err_code run_pass(struct policy_pass *pass, const struct policy_texts *texts,
+                              const struct policy_weigh *weigh, const struct policy_numbers *out,
+                              struct error *err) {
+    for (int64_t first = 0, last = 0; first < texts->answers->count; first = last) {
+        TRY(fill(pass, texts, first, &last, err));
+        const int64_t begin = texts->answers->starts[first];
+        const int64_t count = texts->answers->starts[last] - begin;
+        SCOPED(tt_scope)
+        tt_scope *s = tt_scope_open_on(weigh ? TT_GRAD : TT_NO_GRAD, model_device(pass->model));
+        const struct token_numbers token = compute(s, pass);
+        TRY(read_numbers(s, &token, begin, count, out, err));
+        if (weigh) {
+            TRY(weigh->run(weigh->context, first, last, err));
+            TRY(backward(s, &token, begin, count, weigh, err));
+        }
+    }
+    return ERR_OK;
+}
+
+enum err_code policy_pass_logp(struct policy_pass *pass, const struct policy_texts *texts,
+                               const struct policy_numbers *out, struct error *err) {
+    return run_pass(pass, texts, NULL, out, err);
+}
+
+enum err_code policy_pass_gradients(struct policy_pass *pass, const struct policy_texts *texts,
+                                    const struct policy_weigh *weigh,
+                                    const struct policy_numbers *out, struct error *err) {
+    return run_pass(pass, texts, weigh, out, err);
+}
+
+void policy_pass_deinit(struct policy_pass *pass) {
+    packed_batch_deinit(&pass->batch);
+}

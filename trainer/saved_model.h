@@ -1,0 +1,18 @@
+/* saved_model.h - a model as trainers save it: whole, or adapters that are merged into the model
+ * that they were trained on. In the tensor half.
+ *
+ * Use:      TRY(saved_model_open("runs/reward/final", &options, &model, err));
+ * Threads:  main thread.
+ */
+#ifndef TRAINER_SAVED_MODEL_H
+#define TRAINER_SAVED_MODEL_H
+
+#include "policy/model.h"
+
+/* With the head that `options` asks for: none is made new.
+ *   fails    ERR_DATA for a model with another head; as weight_source_open, lora_adapter_read and
+ *            model_new */
+ERR_NODISCARD enum err_code saved_model_open(const char *path, const struct model_options *options,
+                                             struct model **out_model, struct error *err);
+
+#endif
