@@ -86,10 +86,21 @@ static enum err_code for_each_entry(const char *folder, const struct folder_name
     return ERR_OK;
 }
 
-static enum err_code refuse_folder(const char *path, struct error *err) {
+static bool is_folder(const char *path) {
     struct stat status;
-    if (lstat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+    return lstat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static enum err_code refuse_folder(const char *path, struct error *err) {
+    if (is_folder(path)) {
         return err_set(err, ERR_IO, "'%s' is a folder: not removed", path);
+    }
+    return ERR_OK;
+}
+
+static enum err_code remove_empty(const char *path, struct error *err) {
+    if (rmdir(path) != 0) {
+        return err_set_errno(err, errno, "cannot remove folder '%s'", path);
     }
     return ERR_OK;
 }
@@ -102,10 +113,17 @@ enum err_code folder_remove(const char *path, struct error *err) {
     TRY(folder_list(path, &names, err));
     TRY(for_each_entry(path, &names, refuse_folder, err));
     TRY(for_each_entry(path, &names, file_remove, err));
-    if (rmdir(path) != 0) {
-        return err_set_errno(err, errno, "cannot remove folder '%s'", path);
+    return remove_empty(path, err);
+}
+
+enum err_code folder_remove_tree(const char *path, struct error *err) {
+    if (!is_folder(path)) {
+        return file_remove(path, err);
     }
-    return ERR_OK;
+    SCOPED(folder_names) struct folder_names names = FOLDER_NAMES_INIT;
+    TRY(folder_list(path, &names, err));
+    TRY(for_each_entry(path, &names, folder_remove_tree, err));
+    return remove_empty(path, err);
 }
 
 /* --- whole or not at all --- */

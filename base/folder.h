@@ -40,6 +40,10 @@ void folder_names_deinit(struct folder_names *names);
  * removed; a `path` that is not there is no error. */
 ERR_NODISCARD enum err_code folder_remove(const char *path, struct error *err);
 
+/* Removes `path` with all that is below it, as deep as a path can be long; links are removed, not
+ * followed. For folders that the program itself made; one that is not there is no error. */
+ERR_NODISCARD enum err_code folder_remove_tree(const char *path, struct error *err);
+
 /* Whether folder_write_whole could write here; for commands that compute long before they do.
  *   fails    ERR_USAGE for an empty name, and where something stands */
 ERR_NODISCARD enum err_code folder_check_free(const char *path, struct error *err);

@@ -75,6 +75,10 @@ enum err_code interrupt_end(enum err_code code) {
     return code;
 }
 
+bool interrupt_installed(void) {
+    return installed != 0;
+}
+
 bool interrupt_requested(void) {
     return requested != 0;
 }

@@ -41,6 +41,9 @@ void interrupt_uninstall(void);
  * command. */
 enum err_code interrupt_end(enum err_code code);
 
+/* Whether the signals are taken over at present. */
+bool interrupt_installed(void);
+
 /* Whether a signal has come since interrupt_install. */
 bool interrupt_requested(void);
 

@@ -4,13 +4,13 @@
 _accord_command() {
     case $1 in
     'accord')
-        subcommands='demo doctor init import check stats export backup reward model tokenizer sft generate bench config help version completion '
+        subcommands='demo doctor init import check stats export backup reward model tokenizer sft align generate eval bench config help version completion '
         options='--help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
         ;;
     'accord demo')
         subcommands=''
-        options='--points --steps --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        options='--output --quick --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
         ;;
     'accord doctor')
@@ -143,9 +143,19 @@ _accord_command() {
         options='--model --tokenizer --data --output --epochs --resume --dry-run --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand=''
         ;;
+    'accord align')
+        subcommands=''
+        options='--model --method --reward --output --epochs --resume --dry-run --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
     'accord generate')
         subcommands=''
         options='--prompts --system --template --adapter --max-new-tokens --samples --temperature --top-k --top-p --min-p --stop --slots --context --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        operand='file'
+        ;;
+    'accord eval')
+        subcommands=''
+        options='--model --reward --held-out --reference --split --prompts --samples --max-new-tokens --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='file'
         ;;
     'accord bench')
@@ -232,8 +242,7 @@ _accord_value() {
         ;;
     'accord demo')
         case $2 in
-        --points) value='' ;;
-        -n | --steps) value='' ;;
+        -o | --output) value='folder' ;;
         --trace) value='' ;;
         --seed) value='' ;;
         -j | --threads) value='' ;;
@@ -617,6 +626,22 @@ _accord_value() {
         *) value=flag ;;
         esac
         ;;
+    'accord align')
+        case $2 in
+        -m | --model) value='file' ;;
+        --method) value='' ;;
+        -r | --reward) value='' ;;
+        -o | --output) value='folder' ;;
+        --epochs) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
     'accord generate')
         case $2 in
         -p | --prompts) value='file' ;;
@@ -632,6 +657,25 @@ _accord_value() {
         --stop) value='' ;;
         --slots) value='' ;;
         --context) value='' ;;
+        --trace) value='' ;;
+        --seed) value='' ;;
+        -j | --threads) value='' ;;
+        --device) value='' ;;
+        -c | --config) value='file' ;;
+        -s | --set) value='' ;;
+        *) value=flag ;;
+        esac
+        ;;
+    'accord eval')
+        case $2 in
+        -m | --model) value='file' ;;
+        -r | --reward) value='' ;;
+        --held-out) value='' ;;
+        --reference) value='file' ;;
+        --split) value='' ;;
+        --prompts) value='' ;;
+        --samples) value='' ;;
+        -n | --max-new-tokens) value='' ;;
         --trace) value='' ;;
         --seed) value='' ;;
         -j | --threads) value='' ;;

@@ -63,7 +63,7 @@ enum err_code fold_plan_by_split(struct db *db, const struct fold_prompts *promp
 /* ---- groups ---- */
 
 struct member {
-    char *group; /* owned */
+    char *group;   /* owned */
     int64_t index; /* of the prompt */
 };
 
@@ -134,8 +134,8 @@ static int compare_members(const void *left, const void *right) {
 }
 
 enum err_code fold_plan_by_group(struct db *db, const struct fold_prompts *prompts,
-                                 int64_t fold_count, const char *pattern,
-                                 int32_t **out_folds, struct error *err) {
+                                 int64_t fold_count, const char *pattern, int32_t **out_folds,
+                                 struct error *err) {
     SCOPED(mem) int32_t *folds = NULL;
     TRY(allocate_folds(prompts, &folds, err));
     SCOPED(regex) struct regex *regex = NULL;

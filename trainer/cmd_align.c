@@ -51,7 +51,7 @@ static const struct command_positional positionals[] = {
 static const struct command_example examples[] = {
     {"accord align tea.db -m models/smollm2 -r lm:runs/reward/final -o runs/aligned",
      "odds of answers become those of the reward model"},
-    {"accord align tea.db -m models/smollm2 -r 2*json -o runs/kl -s regulariser.kind=kl",
+    {"accord align tea.db -m smollm2 -r 2*json -o kl -s regulariser.kind=kl",
      "by a rule, and near the start: ordinary RLHF"},
     {"accord align tea.db -m models/smollm2 --method dpo -o runs/dpo", "from the log alone"},
     {NULL, NULL},

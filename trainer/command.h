@@ -118,8 +118,9 @@ struct command {
     const struct command *const *subcommands;     /* NULL-terminated; NULL: a leaf */
     const struct config_table *config; /* keys of its own (run_config.h); NULL: only "run" */
     command_function function;         /* in the program */
-    /* Of one that stops in good order at a signal (base/interrupt.h), which main.c takes over
-     * before it begins: what the user is told then, with a newline. NULL: a signal ends it at once.
+    /* Of one that stops in good order at a signal (base/interrupt.h), which command_run.c takes
+     * over before it begins: what the user is told then, with a newline. NULL: a signal ends it at
+     * once.
      */
     const char *interrupt_notice;
     const char *lm_function; /* in the tensor half, by name */

@@ -6,6 +6,5 @@
 enum err_code align_run(struct run *run, const struct command_args *args, struct error *err) {
     const struct align_config *config = run->config;
     TRY(train_check_request(&config->train, args, err));
-    return align_is_on_policy(config->method) ? rl_run(run, args, err)
-                                              : direct_run(run, args, err);
+    return align_is_on_policy(config->method) ? rl_run(run, args, err) : direct_run(run, args, err);
 }

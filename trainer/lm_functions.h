@@ -15,7 +15,6 @@
     X("bench linear", bench_linear_run) \
     X("bench scope", bench_scope_run)   \
     X("bench one-op", bench_one_op_run) \
-    X("demo", demo_run)                 \
     X("doctor", lm_doctor_run)          \
     X("eval", policy_eval_run)          \
     X("reward fit", reward_fit_lm_run)  \

@@ -1,14 +1,7 @@
-/* main.c - the program: from the command line to a command, and from its error to an exit status.
- */
+/* main.c - the program: the process set up, its command run, and its error made an exit status. */
 #include "base/bus_fault.h"
-#include "base/interrupt.h"
-#include "base/scoped.h"
-#include "trainer/command_help.h"
-#include "trainer/command_parse.h"
-#include "trainer/command_table.h"
+#include "trainer/command_run.h"
 #include "trainer/exit_status.h"
-#include "trainer/lm_module.h"
-#include "trainer/run.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -55,53 +48,6 @@ static bool wants_json(int argc, char **argv) {
     return false;
 }
 
-static enum err_code show_help(struct output *output, const struct command_path *path,
-                               struct error *err) {
-    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(OUTPUT_BYTES_MAX);
-    command_help_add(&text, path, output->bold ? COMMAND_HELP_BOLD : COMMAND_HELP_PLAIN);
-    return output_document(output, &text, err);
-}
-
-static enum err_code find_function(const struct command *command, command_function *out_function,
-                                   struct error *err) {
-    if (command->lm_function) {
-        return lm_module_find(command->lm_function, out_function, err);
-    }
-    *out_function = command->function;
-    return ERR_OK;
-}
-
-static enum err_code call(const struct command *command, command_function function, struct run *run,
-                          const struct command_args *args, struct error *err) {
-    if (!command->interrupt_notice) {
-        return function(run, args, err);
-    }
-    TRY(interrupt_install(command->interrupt_notice, err));
-    return interrupt_end(function(run, args, err));
-}
-
-static enum err_code run_command(struct output *output, const struct command_args *args,
-                                 struct error *err) {
-    const struct command *command = command_path_leaf(&args->path);
-    if (command_args_has(args, "version")) {
-        command = &cmd_version;
-    } else if (command_args_has(args, "help") || command_is_group(command)) {
-        return show_help(output, &args->path, err);
-    }
-    SCOPED(run) struct run run = RUN_INIT;
-    TRY(run_init(&run, output, args, err));
-    command_function function = NULL;
-    TRY(find_function(command, &function, err));
-    return call(command, function, &run, args, err);
-}
-
-static enum err_code parse_and_run(struct output *output, int argc, char **argv,
-                                   struct error *err) {
-    SCOPED(command_args) struct command_args args = COMMAND_ARGS_INIT;
-    TRY(command_parse(&cmd_root, argc, (const char *const *)argv, &args, err));
-    return run_command(output, &args, err);
-}
-
 int main(int argc, char **argv) {
     tune_allocator();
     ignore_signals_of_writes();
@@ -111,7 +57,7 @@ int main(int argc, char **argv) {
                       EXIT_STATUS_FAILED);
     struct output output = output_make(wants_json(argc, argv));
     struct error err = ERROR_INIT;
-    enum err_code code = parse_and_run(&output, argc, argv, &err);
+    enum err_code code = command_run(&output, argc, (const char *const *)argv, &err);
     if (code != ERR_OK) {
         output_error(&output, &err);
     }

@@ -70,7 +70,15 @@ struct output output_make(bool json) {
 enum err_code output_rows(struct output *output, const struct strbuf *rows, struct error *err) {
     TRY(strbuf_check(rows, "output", err));
     output->printed = true;
-    return file_write(STDOUT_FILENO, "standard output", strbuf_text(rows), rows->length, err);
+    switch (output->place) {
+    case OUTPUT_STANDARD:
+        return file_write(STDOUT_FILENO, "standard output", strbuf_text(rows), rows->length, err);
+    case OUTPUT_STANDARD_ERROR:
+        return file_write(STDERR_FILENO, "standard error", strbuf_text(rows), rows->length, err);
+    case OUTPUT_NOWHERE:
+        break;
+    }
+    return ERR_OK;
 }
 
 /* JSON itself escapes controls below a space; what is left of them stands in strings, where the

@@ -23,10 +23,15 @@
 /* Largest result that is built in memory before it is printed. */
 #define OUTPUT_BYTES_MAX (64 * MIB)
 
+/* Where results go. Those of a command within another (trainer/command_run.h) are no results of the
+ * process. */
+enum output_place { OUTPUT_STANDARD, OUTPUT_STANDARD_ERROR, OUTPUT_NOWHERE };
+
 struct output {
     bool json;    /* --json: results and errors as JSON */
     bool bold;    /* headings may use the terminal's bold letters */
-    bool printed; /* something has been written to standard output */
+    bool printed; /* something has been written to `place` */
+    enum output_place place;
 };
 
 /* Bold if standard output is a terminal that can, and NO_COLOR (no-color.org) is not set. */

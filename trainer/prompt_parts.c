@@ -29,9 +29,8 @@ enum err_code prompt_parts_make(struct db *db, const struct reward_data_config *
     const struct split_shares shares = SPLIT_SHARES_DEFAULT;
     const char *group = config->group[0] ? config->group : NULL;
     SCOPED(mem) int32_t *folds = NULL;
-    TRY(config->folds == 0
-            ? fold_plan_by_split(db, prompts, &shares, &folds, err)
-            : fold_plan_by_group(db, prompts, config->folds, group, &folds, err));
+    TRY(config->folds == 0 ? fold_plan_by_split(db, prompts, &shares, &folds, err)
+                           : fold_plan_by_group(db, prompts, config->folds, group, &folds, err));
     uint8_t *parts = mem_array((size_t)prompts->count, sizeof *parts);
     if (!parts) {
         return err_oom(err, "parts of the log");

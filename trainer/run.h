@@ -1,7 +1,7 @@
 /* run.h - what a command works with: all state of one run of the program.
  *
- * Use:      main.c makes one and hands it to the command. Nothing that a run needs is global, so a
- *           test can have two.
+ * Use:      command_run.c makes one and hands it to the command. Nothing that a run needs is
+ *           global, so a test can have two.
  *
  *               const struct align_config *config = run->config;
  *               log_info(run->log, "align", "seed %" PRIu64, run->settings->seed);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training in turns: accord beside a trainer of TRL, on one batch that every step sees.
 
-Use:  from trainer_turns import ...; bench_sft.py, bench_reward.py and bench_dpo.py say what is run.
+Use:  from trainer_turns import ...; bench_{sft,reward,dpo}.py and bench_rloo.py say what is run.
 
 A turn runs each case as a process: one step to warm up, then STEPS, from the end of a step to that
 of the next. Memory is the largest resident size of the whole process (ours saves a model and a

@@ -54,10 +54,10 @@ static void test_cli_usage__is_refused_in_one_line_with_status_2(void **state) {
         {{"version", "--seed"}, "--seed needs a value: --seed N"},
         {{"version", "--config", "--quiet"}, "--config needs a value: --config FILE"},
         {{"version", "--seed=1", "--seed", "2"}, "--seed is given twice: '1' and '2'"},
-        {{"demo", "--steps", "ten"}, "--steps = 'ten' is not an integer"},
-        {{"demo", "-n0"}, "--steps = 0 is outside [1, 1000000000]"},
-        {{"demo", "--steps=99999999999999999999"},
-         "--steps = '99999999999999999999' is not an integer"},
+        {{"generate", "--samples", "ten"}, "--samples = 'ten' is not an integer"},
+        {{"generate", "-n0"}, "--max-new-tokens = 0 is outside [1, 10000000]"},
+        {{"generate", "--samples=99999999999999999999"},
+         "--samples = '99999999999999999999' is not an integer"},
         {{"version", "--trace", "sqll"},
          "--trace: unknown trace channel 'sqll'; there are tensor data sql all"},
     };
@@ -258,8 +258,9 @@ static void test_cli_help__shows_what_the_table_says(void **state) {
     struct program_result *r = *state;
     run_program(r, "demo", "--help", NULL);
     assert_non_null(strstr(r->out, "Usage: accord demo [options]\n"));
-    assert_non_null(
-        strstr(r->out, "\n  -n, --steps N   optimiser steps; 1 to 1000000000 (default: 500)\n"));
+    run_program(r, "generate", "--help", NULL);
+    assert_non_null(strstr(
+        r->out, "\n  -n, --max-new-tokens N  longest answer; 1 to 10000000 (default: 256)\n"));
     run_program(r, NULL);
     assert_int_equal(r->status, 0);
     assert_non_null(strstr(r->out, "\nStart here\n"));
@@ -322,7 +323,7 @@ static void test_cli_completion__offers_what_may_follow(void **state) {
     complete(*state, "accord help bench to", "torch\n");
     complete(*state, "accord doctor --no", "--no-torch\n");
     complete(*state, "accord doctor --q", "--quiet\n");
-    complete(*state, "accord demo --steps ''", "\n");
+    complete(*state, "accord generate --samples ''", "\n");
     complete(*state, "accord '' 'demo doctor' '[' d", "demo doctor\n"); /* words of no command */
     complete(*state, "accord --config " SOURCE_FOLDER "/CMakeLi",
              SOURCE_FOLDER "/CMakeLists.txt\n");
@@ -363,9 +364,8 @@ static void test_cli_doctor__shows_any_byte_it_quotes(void **state) {
 static void test_cli_tensors__are_refused_when_built_without(void **state) {
     struct program_result *r = *state;
     run_program(r, "demo", NULL);
-    assert_string_equal(r->err,
-                        "accord: demo: this accord is built without libtorch: build it with "
-                        "-DACCORD_WITH_TORCH=ON\n");
+    assert_string_equal(r->err, "accord: sft: this accord is built without libtorch: build it with "
+                                "-DACCORD_WITH_TORCH=ON\n");
     assert_int_equal(r->status, 1);
 }
 #endif

@@ -5,8 +5,6 @@
 #include "tests/support/run_program.h"
 #include "tests/support/test.h"
 
-#include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -82,20 +80,21 @@ static void test_doctor__reports_an_unusable_torch_as_missing(void **state) {
 
 /* ---- an environment that libraries would complain about in their own way ---- */
 
-static void check_demo_refuses(struct program_result *r, const char *variable, int status,
-                               const char *message) {
+static void check_bench_refuses(struct program_result *r, const char *variable, int status,
+                                const char *message) {
     const char *const environment[] = {variable, NULL};
     run_program_with(r, &(struct program_options){.environment = environment},
-                     (const char *const[]){"demo", NULL});
+                     (const char *const[]){"bench", "scope", "-r1", NULL});
     assert_string_equal(r->err, message);
     assert_int_equal(r->status, status);
 }
 
 static void test_environment__is_refused_in_one_line(void **state) {
-    check_demo_refuses(*state, "OMP_NUM_THREADS=abc", 2,
-                       "accord: OMP_NUM_THREADS='abc' is not a thread count in [1, 1024]; unset or "
-                       "correct it\n");
-    check_demo_refuses(
+    check_bench_refuses(
+        *state, "OMP_NUM_THREADS=abc", 2,
+        "accord: OMP_NUM_THREADS='abc' is not a thread count in [1, 1024]; unset or "
+        "correct it\n");
+    check_bench_refuses(
         *state, "TT_TRACE=4", 2,
         "accord: TT_TRACE='4' is not a trace level in [0, 3]; unset or correct it\n");
 }
@@ -173,51 +172,6 @@ static void test_module__of_another_build_is_refused(void **state) {
 
 /* ---- computing ---- */
 
-static void test_demo__finds_the_truth(void **state) {
-    struct program_result *r = *state;
-    run_program(r, "demo", "--json", "--seed", "1", NULL);
-    assert_int_equal(r->status, 0);
-    SCOPED(json) struct json *doc = parse_output(r);
-    const struct json_node *numbers = NULL;
-    struct error err = ERROR_INIT;
-    assert_ok(json_get_array(doc, json_root(doc), "numbers", &numbers, &err), &err);
-    /* w[0..2], b, noise as in recipe_demo.c; 5 standard errors of 0.1 / sqrt(4096) */
-    const double truths[] = {2.0, -3.0, 0.5, 1.0, 0.1};
-    assert_int_equal(json_count(doc, numbers), 5);
-    for (int64_t i = 0; i < 5; i++) {
-        double found = 0.0;
-        assert_ok(json_get_f64(doc, json_at(doc, numbers, i), "found", &found, &err), &err);
-        assert_true(fabs(found - truths[i]) < 5 * 0.1 / 64);
-    }
-}
-
-static void test_demo__repeats_exactly_for_a_seed(void **state) {
-    struct program_result *r = *state;
-    double weights[3];
-    const char *const words[3][6] = {{"demo", "--json", "--threads", "2"},
-                                     {"demo", "--json", "--threads", "2"},
-                                     {"demo", "--json", "--threads", "2", "--seed", "1"}};
-    for (int i = 0; i < 3; i++) {
-        const char *terminated[7] = {NULL};
-        memcpy(terminated, words[i], sizeof words[i]);
-        run_program_with(r, &(struct program_options){.out_path = NULL}, terminated);
-        SCOPED(json) struct json *doc = parse_output(r);
-        const struct json_node *numbers = NULL;
-        struct error err = ERROR_INIT;
-        assert_ok(json_get_array(doc, json_root(doc), "numbers", &numbers, &err), &err);
-        assert_ok(json_get_f64(doc, json_at(doc, numbers, 0), "found", &weights[i], &err), &err);
-    }
-    assert_true(weights[0] == weights[1]);
-    assert_true(weights[0] != weights[2]);
-}
-
-static void test_demo__fails_verification_when_cut_short(void **state) {
-    struct program_result *r = *state;
-    run_program(r, "demo", "--steps", "1", NULL);
-    assert_int_equal(r->status, 4);
-    assert_non_null(strstr(r->err, "accord: demo: w[0] is 2 and was found as "));
-}
-
 static void test_doctor__finds_one_openmp_runtime(void **state) {
     struct program_result *r = *state;
     run_program(r, "doctor", NULL);
@@ -231,7 +185,7 @@ static void test_doctor__finds_one_openmp_runtime(void **state) {
 
 static void test_device__that_is_not_there_is_one_line(void **state) {
     struct program_result *r = *state;
-    run_program(r, "demo", "--device", "cuda:77", NULL);
+    run_program(r, "bench", "scope", "-r1", "--device", "cuda:77", NULL);
     assert_int_equal(r->status, 1);
     assert_non_null(strstr(r->err, "accord: CUDA: "));
     assert_ptr_equal(strchr(r->err, '\n'), r->err + strlen(r->err) - 1);
@@ -256,39 +210,6 @@ static void test_bench__adamw_runs_every_case(void **state) {
     assert_non_null(strstr(r->out, "GB/s"));
 }
 
-/* ---- interrupts ---- */
-
-static struct program start_long_demo(struct program_result *r) {
-    const struct program_options options = {.out_path = NULL};
-    struct program p = program_start(
-        &options, (const char *const[]){"demo", "--steps", "1000000000", "--verbose", NULL});
-    program_wait_for_err(&p, r, "demo: fitting");
-    return p;
-}
-
-static void test_interrupt__once_finishes_the_step(void **state) {
-    struct program_result *r = *state;
-    struct program p = start_long_demo(r);
-    assert_int_equal(kill(p.pid, SIGINT), 0);
-    program_wait(&p, r);
-    assert_int_equal(r->status, 130);
-    assert_false(r->by_signal);
-    assert_non_null(strstr(r->err, "stopping after this step; again to stop at once\n"));
-    assert_non_null(strstr(r->err, "accord: stopped after step "));
-    assert_non_null(strstr(r->err, " of 1000000000\n"));
-    assert_string_equal(r->out, "");
-}
-
-static void test_interrupt__twice_stops_with_the_same_status(void **state) {
-    struct program_result *r = *state;
-    struct program p = start_long_demo(r);
-    assert_int_equal(kill(p.pid, SIGINT), 0);
-    assert_int_equal(kill(p.pid, SIGTERM), 0);
-    program_wait(&p, r);
-    assert_int_equal(r->status, 130);
-    assert_string_equal(r->out, "");
-}
-
 int main(void) {
 #define CLI_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -301,15 +222,10 @@ int main(void) {
         CLI_TEST(test_environment__is_refused_in_one_line),
         CLI_TEST(test_environment__without_a_current_folder_is_refused_in_one_line),
         CLI_TEST(test_bench__says_once_why_the_timed_program_fails),
-        CLI_TEST(test_demo__finds_the_truth),
-        CLI_TEST(test_demo__repeats_exactly_for_a_seed),
-        CLI_TEST(test_demo__fails_verification_when_cut_short),
         CLI_TEST(test_doctor__finds_one_openmp_runtime),
         CLI_TEST(test_device__that_is_not_there_is_one_line),
         CLI_TEST(test_bench__scope_compares_both_ways),
         CLI_TEST(test_bench__adamw_runs_every_case),
-        CLI_TEST(test_interrupt__once_finishes_the_step),
-        CLI_TEST(test_interrupt__twice_stops_with_the_same_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

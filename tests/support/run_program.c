@@ -99,9 +99,9 @@ static void read_some(struct program *p, struct program_result *result) {
 }
 
 static void give_up_after(double start_s, struct program *p, const struct program_result *result) {
-    if (now_s() - start_s > PROGRAM_SECONDS) {
+    if (now_s() - start_s > (double)p->seconds) {
         (void)kill(p->pid, SIGKILL);
-        fail_msg("still running after %d s; its standard error: %s", PROGRAM_SECONDS, result->err);
+        fail_msg("still running after %d s; its standard error: %s", (int)p->seconds, result->err);
     }
 }
 
@@ -127,7 +127,10 @@ struct program program_start(const struct program_options *options, const char *
     }
     (void)close(out[1]);
     (void)close(err[1]);
-    return (struct program){.pid = pid, .out_fd = out[0], .err_fd = err[0]};
+    return (struct program){.pid = pid,
+                            .out_fd = out[0],
+                            .err_fd = err[0],
+                            .seconds = options->seconds > 0 ? options->seconds : PROGRAM_SECONDS};
 }
 
 void program_wait_for_err(struct program *p, struct program_result *result, const char *text) {

@@ -36,6 +36,7 @@ struct program_options {
     const char *in_path;  /* standard input comes from this file, else it is empty */
     const char *program;  /* another copy of the program than the built one */
     bool close_reader;    /* nobody reads standard output: a broken pipe */
+    int64_t seconds;      /* it may take; 0: PROGRAM_SECONDS */
 };
 
 /* `words` is NULL-terminated and without the program's own name. */
@@ -51,6 +52,7 @@ void run_program_with(struct program_result *result, const struct program_option
 struct program {
     pid_t pid;
     int out_fd, err_fd;
+    int64_t seconds;
 };
 struct program program_start(const struct program_options *options, const char *const *words);
 void program_wait(struct program *program, struct program_result *result);

@@ -49,6 +49,8 @@ static void watch(struct fixture *f, const double *first, const double *then, in
     }
 }
 
+#define UNSEEN ((double)NAN)
+
 #define SIGNS(entropy, length, cut_off, reward, held_out) \
     (const double[ALIGN_SIGN_COUNT]) {                    \
         entropy, length, cut_off, reward, held_out        \
@@ -56,16 +58,16 @@ static void watch(struct fixture *f, const double *first, const double *then, in
 
 static void test_watch__says_nothing_of_what_stays(void **state) {
     struct fixture *f = *state;
-    watch(f, SIGNS(2.0, 40.0, 0.5, 1.0, NAN), SIGNS(1.5, 50.0, 0.6, 3.0, NAN), 100);
+    watch(f, SIGNS(2.0, 40.0, 0.5, 1.0, UNSEEN), SIGNS(1.5, 50.0, 0.6, 3.0, UNSEEN), 100);
     assert_string_equal(said(f), "");
 }
 
 /* 2 * 0.9^n + 0.4 (1 - 0.9^n) < 1 from 0.9^n < 0.375 on: n = 10. Said once. */
 static void test_watch__entropy_that_halves(void **state) {
     struct fixture *f = *state;
-    watch(f, SIGNS(2.0, 40.0, 0.5, 1.0, NAN), SIGNS(0.4, 40.0, 0.5, 1.0, NAN), 9);
+    watch(f, SIGNS(2.0, 40.0, 0.5, 1.0, UNSEEN), SIGNS(0.4, 40.0, 0.5, 1.0, UNSEEN), 9);
     assert_string_equal(said(f), "");
-    watch(f, SIGNS(0.4, 40.0, 0.5, 1.0, NAN), SIGNS(0.4, 40.0, 0.5, 1.0, NAN), 50);
+    watch(f, SIGNS(0.4, 40.0, 0.5, 1.0, UNSEEN), SIGNS(0.4, 40.0, 0.5, 1.0, UNSEEN), 50);
     const char *text = said(f);
     const char *first = strstr(text, "entropy fell from 2.00 to 0.9");
     assert_non_null(first);
@@ -74,7 +76,7 @@ static void test_watch__entropy_that_halves(void **state) {
 
 static void test_watch__answers_that_grow_and_lose_their_ends(void **state) {
     struct fixture *f = *state;
-    watch(f, SIGNS(2.0, 40.0, 0.1, 1.0, NAN), SIGNS(2.0, 64.0, 0.9, 1.0, NAN), 100);
+    watch(f, SIGNS(2.0, 40.0, 0.1, 1.0, UNSEEN), SIGNS(2.0, 64.0, 0.9, 1.0, UNSEEN), 100);
     assert_non_null(strstr(said(f), "answers grew from 40 to 6"));
     assert_non_null(strstr(said(f), "of answers have no end, at first 10 %"));
 }
@@ -82,11 +84,11 @@ static void test_watch__answers_that_grow_and_lose_their_ends(void **state) {
 /* Looked at only now and then, and 0.25 of the rise is what it may fall by. */
 static void test_watch__a_reward_that_is_pleased_at_the_cost_of_another(void **state) {
     struct fixture *f = *state;
-    watch(f, SIGNS(2.0, 40.0, 0.1, 1.0, NAN), SIGNS(2.0, 40.0, 0.1, 3.0, NAN), 60);
-    align_watch_add(&f->watch, SIGNS(NAN, NAN, NAN, NAN, 5.0), f->log);
+    watch(f, SIGNS(2.0, 40.0, 0.1, 1.0, UNSEEN), SIGNS(2.0, 40.0, 0.1, 3.0, UNSEEN), 60);
+    align_watch_add(&f->watch, SIGNS(UNSEEN, UNSEEN, UNSEEN, UNSEEN, 5.0), f->log);
     assert_string_equal(said(f), "");
     for (int64_t i = 0; i < 30; i++) {
-        align_watch_add(&f->watch, SIGNS(NAN, NAN, NAN, NAN, 4.0), f->log);
+        align_watch_add(&f->watch, SIGNS(UNSEEN, UNSEEN, UNSEEN, UNSEEN, 4.0), f->log);
     }
     assert_non_null(strstr(said(f), "the held-out one fell by"));
 }
@@ -101,8 +103,8 @@ static void test_watch__numbers_are_all_there_is(void **state) {
         assert_string_equal(copy.numbers[i].name, f->watch.numbers[i].name);
         copy.numbers[i].value = f->watch.numbers[i].value;
     }
-    align_watch_add(&copy, SIGNS(1.7, 44.0, 0.2, 2.0, NAN), f->log);
-    align_watch_add(&f->watch, SIGNS(1.7, 44.0, 0.2, 2.0, NAN), f->log);
+    align_watch_add(&copy, SIGNS(1.7, 44.0, 0.2, 2.0, UNSEEN), f->log);
+    align_watch_add(&f->watch, SIGNS(1.7, 44.0, 0.2, 2.0, UNSEEN), f->log);
     for (int64_t i = 0; i < ALIGN_WATCH_NUMBERS; i++) {
         assert_true(copy.numbers[i].value == f->watch.numbers[i].value);
     }

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 static void test_path__joins_and_replaces(void **state) {
     (void)state;
@@ -135,11 +136,26 @@ static void test_write_whole__survives_being_killed(void **state) {
     kill_loop_check(write_for_ever, check_after_kill, *state);
 }
 
+static void test_remove_tree__takes_all_below_and_follows_no_link(void **state) {
+    struct scratch *s = *state;
+    struct error err = ERROR_INIT;
+    assert_ok(file_make_folders(scratch_path(s, "tree/one/two"), &err), &err);
+    assert_ok(file_make_folders(scratch_path(s, "kept"), &err), &err);
+    scratch_write(s, "tree/one/two/leaf", "leaf");
+    scratch_write(s, "kept/leaf", "leaf");
+    assert_int_equal(symlink(scratch_path(s, "kept"), scratch_path(s, "tree/one/link")), 0);
+    assert_ok(folder_remove_tree(scratch_path(s, "tree"), &err), &err);
+    assert_ok(folder_remove_tree(scratch_path(s, "tree"), &err), &err);
+    assert_string_equal(scratch_list(s), "kept/");
+    assert_string_equal(scratch_read(s, "kept/leaf"), "leaf");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_check_free__wants_a_name),
         cmocka_unit_test(test_path__joins_and_replaces),
         SCRATCH_TEST(test_remove__only_files_and_only_all_of_them),
+        SCRATCH_TEST(test_remove_tree__takes_all_below_and_follows_no_link),
         SCRATCH_TEST(test_write_whole__replaces_what_a_kill_left),
         SCRATCH_TEST(test_write_whole__only_over_an_empty_folder),
         SCRATCH_TEST(test_write_whole__a_failing_one_leaves_nothing),
