@@ -58,10 +58,9 @@ static const struct command_positional positionals[] = {
 };
 
 static const struct command_example examples[] = {
-    {"accord eval tea.db -r lm:runs/reward/final -m models/smollm2 -m runs/aligned/final",
+    {"accord eval tea.db -r lm:reward/final -m smollm2 -m aligned/final",
      "what alignment has changed"},
-    {"accord eval tea.db -r lm:runs/reward/final -m models/smollm2 -m runs/pm/final -m "
-     "runs/kl/final --json",
+    {"accord eval tea.db -r length -m smollm2 -m pm/final -m kl/final --json",
      "three policies, for a program"},
     {NULL, NULL},
 };
