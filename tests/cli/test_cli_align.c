@@ -234,6 +234,9 @@ static void test_align__what_is_drawn_is_what_is_scored(void **state) {
     ALIGN(p, "d-e", "-q", "-s", "steps_max=2", "-s", "regulariser.estimator=exact_token", "-s",
           "regulariser.kind=kl", "-s", "train=lora", NULL);
     program_check_ok(&p->r);
+    /* New adapters change nothing, so the distance from the base below them is 0. */
+    assert_near(metric(p, "d-e/metrics.jsonl", "\"objective\":", false),
+                metric(p, "d-e/metrics.jsonl", "\"reward\":", false), 1e-4);
 }
 
 static void test_align__adapters_are_drawn_from_too(void **state) {
@@ -280,7 +283,7 @@ static void test_align__refuses_and_makes_nothing(void **state) {
     assert_int_not_equal(p->r.status, 0);
 }
 
-static void test_eval__refuses_other_tokens(void **state) {
+static void test_eval__needs_policies_and_a_reward(void **state) {
     struct project_case *p = *state;
     run_program(&p->r, "eval", p->db, "-r", "length", NULL);
     program_check_refused(&p->r, 2, "which policies?");
@@ -300,7 +303,7 @@ int main(void) {
         CASE(test_align__adapters_are_drawn_from_too),
         CASE(test_align__plans_and_writes_nothing),
         CASE(test_align__refuses_and_makes_nothing),
-        CASE(test_eval__refuses_other_tokens),
+        CASE(test_eval__needs_policies_and_a_reward),
     };
     return cmocka_run_group_tests(tests, setup, project_case_teardown);
 }
