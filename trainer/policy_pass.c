@@ -159,7 +159,7 @@ static enum err_code run_pass(struct policy_pass *pass, const struct policy_text
         const struct token_numbers token = compute(s, pass);
         TRY(read_numbers(s, &token, begin, count, out, err));
         if (weigh) {
-            TRY(weigh->run(weigh->context, first, last, err));
+            weigh->run(weigh->context, first, last);
             TRY(backward(s, &token, begin, count, weigh, err));
         }
     }

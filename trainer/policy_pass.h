@@ -60,7 +60,7 @@ ERR_NODISCARD enum err_code policy_pass_logp(struct policy_pass *pass,
 struct policy_weigh {
     /* Fills slopes of the tokens of answers first .. last - 1, whose log-probabilities are in `out`
      * by now. */
-    enum err_code (*run)(void *context, int64_t first, int64_t last, struct error *err);
+    void (*run)(void *context, int64_t first, int64_t last);
     void *context;
     const double *slopes;       /* [T] */
     const double *state_slopes; /* [T]; NULL: none */

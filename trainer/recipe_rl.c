@@ -300,19 +300,17 @@ static double weigh_policy(struct rl *rl, int64_t first, int64_t last) {
 }
 
 /* Slopes of answers first .. last - 1, whose log-probabilities are known by now. */
-static enum err_code weigh(void *context, int64_t first, int64_t last, struct error *err) {
+static void weigh(void *context, int64_t first, int64_t last) {
     struct rl *rl = context;
     struct round *round = &rl->round;
     const int64_t begin = round->answers.starts[first];
     const size_t tokens = (size_t)(round->answers.starts[last] - begin);
-    (void)err;
     if (rl->update.is_first) {
         memcpy(round->old_logp + begin, round->logp + begin, tokens * sizeof *round->logp);
     }
     memset(round->slopes + begin, 0, tokens * sizeof *round->slopes);
     rl->update.loss += rl->config->method == ALIGN_LOGVAR ? weigh_logvar(rl, first, last)
                                                           : weigh_policy(rl, first, last);
-    return ERR_OK;
 }
 
 /* --- what is said of a step ------------------------------------------------------------------- */
