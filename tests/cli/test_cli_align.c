@@ -267,7 +267,7 @@ static void test_align__refuses_and_makes_nothing(void **state) {
     ALIGN(p, "r-a", "-s", "reward=", NULL);
     program_check_refused(&p->r, 2, "what are answers rewarded for? give --reward");
     ALIGN(p, "r-a", "-s", "rollout.samples=1", NULL);
-    program_check_refused(&p->r, 2, "");
+    program_check_refused(&p->r, 2, "1 of each is too few, take 2 or more");
     ALIGN(p, "r-a", "-s", "regulariser.alpha=1", NULL);
     program_check_refused(&p->r, 2, "alpha");
     ALIGN(p, "r-a", "-s", "rollout.new_tokens_max=64", NULL);
