@@ -27,16 +27,16 @@ static enum err_code read_folds(const struct command_args *args,
         }
         out->is_test_fold[fold] = true;
     }
+    const bool has_folds = out->fold_count > 0;
     const bool has_fold = command_args_repeated(args, "fold", 0) != NULL;
-    if (has_fold != (out->fold_count > 0)) {
-        return err_set(err, ERR_USAGE,
-                       has_fold ? "--fold says which of --folds K to judge by"
-                                : "judge by which folds? give --fold");
+    out->is_crossed = has_folds && !has_fold;
+    if (has_fold && !has_folds) {
+        return err_set(err, ERR_USAGE, "--fold says which of --folds K to judge by");
     }
-    if (out->group && !has_fold) {
+    if (out->group && !has_folds) {
         return err_set(err, ERR_USAGE, "--group says what stays together in a fold: give --folds");
     }
-    if (has_fold && command_args_has(args, "split")) {
+    if (has_folds && command_args_has(args, "split")) {
         return err_set(err, ERR_USAGE, "--split or --folds: choose");
     }
     return ERR_OK;
@@ -111,12 +111,14 @@ static const struct command_option options[] = {
      .metavar = "K",
      .min = 2,
      .max = REWARD_EVALUATION_FOLDS_MAX,
-     .help = "deal whole groups of prompts, sorted by name, into K folds, instead of splits"},
+     .help = "deal whole groups of prompts, sorted by name, into K folds, instead of splits; "
+             "\"{fold}\" in a SPEC is the number of a prompt's fold"},
     {.name = "fold",
      .repeatable = true,
      .kind = OPTION_TEXT,
      .metavar = "N",
-     .help = "judge by this fold; the baselines are fitted to the others"},
+     .help = "judge by this fold, with baselines fitted to the others; none: each by what was "
+             "fitted to the others"},
     {.name = "group",
      .kind = OPTION_TEXT,
      .metavar = "PATTERN",
@@ -153,6 +155,8 @@ static const struct command_example examples[] = {
     {"accord reward eval tea.db fit:a fit:b 'mean(fit:a, fit:b)'", "two fits and their mean"},
     {"accord reward eval tea.db length --html rewards.html", "a page to look at"},
     {"accord reward eval tea.db 'command:python3 judge.py' --split all", "a program, by all pairs"},
+    {"accord reward eval tea.db 'lm:runs/{fold}/final' --folds 5",
+     "five models, each by the fold that it was not fitted to"},
     {NULL, NULL},
 };
 

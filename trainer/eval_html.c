@@ -401,13 +401,15 @@ static void add_summary(struct page *p) {
     const struct reward_evaluation *e = p->e;
     strbuf_add(p->out, "<h1>Rewards judged by preferences</h1>\n<p class=\"quiet\"><code>");
     xml_text_add(p->out, e->options.project);
-    strbuf_addf(p->out, "</code>, split %s: ", reward_evaluation_split(e));
+    strbuf_add(p->out, "</code>: ");
     text_count(p->out, (double)e->eval.pairs, 0);
     strbuf_add(p->out, " pairs with ");
     text_count(p->out, e->eval.judgements, 0);
     strbuf_add(p->out, " judgements, on ");
     text_count(p->out, (double)e->eval.prompts, 0);
-    strbuf_addf(p->out, " prompts; seed %" PRIu64 ".", e->seed);
+    strbuf_add(p->out, " prompts ");
+    reward_evaluation_where(e, p->out);
+    strbuf_addf(p->out, "; seed %" PRIu64 ".", e->seed);
     if (!isnan(e->eval.longer_preferred)) {
         strbuf_addf(p->out, " People prefer the longer side in %.1f %% of pairs.",
                     100.0 * e->eval.longer_preferred);

@@ -96,12 +96,28 @@ static void put_notes(struct json_writer *w, const struct reward_evaluation *e,
     json_write_array_end(w);
 }
 
+/* The split, or the folds that are tested. */
+static void put_where(struct json_writer *w, const struct reward_evaluation_options *options) {
+    if (options->fold_count == 0) {
+        json_put_string(w, "split", options->all_splits ? "all" : split_name(options->split));
+        return;
+    }
+    json_put_i64(w, "folds", options->fold_count);
+    json_put_array_begin(w, "test_folds");
+    for (int64_t fold = 0; fold < options->fold_count; fold++) {
+        if (options->is_crossed || options->is_test_fold[fold]) {
+            json_write_i64(w, fold);
+        }
+    }
+    json_write_array_end(w);
+}
+
 enum err_code eval_json(const struct reward_evaluation *e, struct strbuf *out, struct error *err) {
     SCOPED(strbuf) struct strbuf words = STRBUF_INIT(OUTPUT_BYTES_MAX);
     struct json_writer w = JSON_WRITER_INIT(out, JSON_INDENTED);
     const int64_t best = reward_evaluation_best(e);
     json_write_object_begin(&w);
-    json_put_string(&w, "split", reward_evaluation_split(e));
+    put_where(&w, &e->options);
     json_put_u64(&w, "seed", e->seed);
     json_put_i64(&w, "pairs", e->eval.pairs);
     json_put_i64(&w, "pairs_known_to_all", e->eval.common_pairs);

@@ -281,8 +281,9 @@ static void add_counts(struct strbuf *out, const struct reward_evaluation *e) {
     text_count(out, e->eval.judgements, 0);
     strbuf_add(out, " judgements, ");
     text_count(out, (double)e->eval.prompts, 0);
-    strbuf_addf(out, " prompts of the split %s; seed %" PRIu64 "\n", reward_evaluation_split(e),
-                e->seed);
+    strbuf_add(out, " prompts ");
+    reward_evaluation_where(e, out);
+    strbuf_addf(out, "; seed %" PRIu64 "\n", e->seed);
     if (!isnan(e->eval.longer_preferred)) {
         strbuf_addf(out, "people prefer the longer side in %.1f %% of pairs whose lengths differ\n",
                     100.0 * e->eval.longer_preferred);
@@ -290,7 +291,9 @@ static void add_counts(struct strbuf *out, const struct reward_evaluation *e) {
     if (e->has_baselines) {
         strbuf_add(out, "length only and bag of words were fitted to ");
         text_count(out, (double)e->train_pairs, 0);
-        strbuf_add(out, " pairs of the training split\n");
+        strbuf_add(out, e->options.is_crossed       ? " pairs, but those of the fold\n"
+                        : e->options.fold_count > 0 ? " pairs of the other folds\n"
+                                                    : " pairs of the training split\n");
     }
     strbuf_add_char(out, '\n');
 }

@@ -18,15 +18,18 @@
 /* Blocks by split, and what follows from it. */
 struct plan {
     int32_t *split_of_block; /* [B] */
-    int32_t *fold_of_block;  /* [B] 1: the baselines are fitted to it; else -1 */
-    bool *is_tested;         /* [B] */
-    bool *is_wanted;         /* [I] answers to be scored */
-    int32_t *topics;         /* [B] or -1 */
+    int32_t *folds;          /* [B]; NULL: splits */
+    int32_t *fitted;         /* [B] the fold whose baselines are not fitted to it; -1: none are */
+    int64_t fitted_folds;
+    bool *is_tested; /* [B] */
+    bool *is_wanted; /* [I] answers to be scored */
+    int32_t *topics; /* [B] or -1 */
 };
 
 static void plan_scoped_end(struct plan *plan) {
     mem_free(plan->split_of_block);
-    mem_free(plan->fold_of_block);
+    mem_free(plan->folds);
+    mem_free(plan->fitted);
     mem_free(plan->is_tested);
     mem_free(plan->is_wanted);
     mem_free(plan->topics);
@@ -66,16 +69,19 @@ static enum err_code load_topics(struct db *db, const struct comparison_set *set
     }
 }
 
-/* The folds that are asked for are the test; the baselines are fitted to all others. */
+/* The folds that are asked for are the test. */
 static enum err_code split_by_folds(struct db *db, struct reward_evaluation *e, struct plan *plan,
                                     struct error *err) {
     const struct reward_evaluation_options *options = &e->options;
     const struct fold_prompts prompts = fold_prompts_of(&e->set);
-    TRY(fold_plan_by_group(db, &prompts, options->fold_count, options->group, &plan->split_of_block,
-                           err));
-    for (int64_t b = 0; b < e->set.block_count; b++) {
-        const int32_t fold = plan->split_of_block[b];
-        plan->split_of_block[b] = options->is_test_fold[fold] ? SPLIT_TEST : SPLIT_TRAIN;
+    TRY(fold_plan_by_group(db, &prompts, options->fold_count, options->group, &plan->folds, err));
+    plan->split_of_block = mem_array((size_t)prompts.count, sizeof *plan->split_of_block);
+    if (!plan->split_of_block) {
+        return err_oom(err, "prompts to judge by");
+    }
+    for (int64_t b = 0; b < prompts.count; b++) {
+        const bool is_tested = options->is_crossed || options->is_test_fold[plan->folds[b]];
+        plan->split_of_block[b] = is_tested ? SPLIT_TEST : SPLIT_TRAIN;
     }
     return ERR_OK;
 }
@@ -88,23 +94,24 @@ static enum err_code plan_make(struct db *db, struct reward_evaluation *e, struc
     TRY(e->options.fold_count > 0
             ? split_by_folds(db, e, plan, err)
             : fold_plan_splits(db, &prompts, &shares, &plan->split_of_block, err));
-    plan->fold_of_block = mem_array(blocks, sizeof *plan->fold_of_block);
+    plan->fitted = mem_array(blocks, sizeof *plan->fitted);
+    plan->fitted_folds = e->options.is_crossed ? e->options.fold_count : 1;
     plan->is_tested = mem_array(blocks, sizeof *plan->is_tested);
     plan->topics = mem_array(blocks, sizeof *plan->topics);
     plan->is_wanted = mem_array((size_t)e->set.item_count, sizeof *plan->is_wanted);
-    if (!plan->fold_of_block || !plan->is_tested || !plan->topics || !plan->is_wanted) {
+    if (!plan->fitted || !plan->is_tested || !plan->topics || !plan->is_wanted) {
         return err_oom(err, "prompts to judge by");
     }
     for (int64_t b = 0; b < e->set.block_count; b++) {
         const enum split split = (enum split)plan->split_of_block[b];
-        plan->fold_of_block[b] = split == SPLIT_TRAIN ? 1 : -1;
+        plan->fitted[b] = e->options.is_crossed ? plan->folds[b] : split == SPLIT_TRAIN ? 1 : -1;
         plan->is_tested[b] = e->options.all_splits || split == e->options.split;
     }
     for (int64_t i = 0; i < e->set.item_count; i++) {
         plan->is_wanted[i] = plan->is_tested[e->set.item_blocks[i]];
     }
     for (int64_t p = 0; p < e->texts.count; p++) {
-        e->train_pairs += plan->fold_of_block[e->texts.blocks[p]] == 1;
+        e->train_pairs += plan->fitted[e->texts.blocks[p]] >= 0;
     }
     e->has_baselines = e->train_pairs > 0;
     return load_topics(db, &e->set, plan->topics, err);
@@ -120,15 +127,39 @@ static enum err_code refuse_empty(const struct reward_evaluation *e, const struc
         }
         counts[plan->split_of_block[block]]++;
     }
+    if (plan->folds) {
+        return err_set(err, ERR_DATA, "no fold that is asked for has pairs to judge by");
+    }
     return err_set(err, ERR_DATA,
                    "the %s split has no pairs to judge by; there are %" PRId64 " in train, %" PRId64
                    " in validation, %" PRId64 " in test: choose with --split, or --split all",
-                   reward_evaluation_split(e), counts[SPLIT_TRAIN], counts[SPLIT_VALIDATION],
+                   split_name(e->options.split), counts[SPLIT_TRAIN], counts[SPLIT_VALIDATION],
                    counts[SPLIT_TEST]);
 }
 
 /* ---- rewards --------------------------------------------------------------------------------- */
 
+#define FOLD_MARK "{fold}"
+
+static bool names_fold(const char *spec) {
+    return strstr(spec, FOLD_MARK) != NULL;
+}
+
+static enum err_code open_of_fold(const char *spec, int64_t fold,
+                                  const struct reward_sources *sources, struct reward **out,
+                                  struct error *err) {
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(OUTPUT_BYTES_MAX);
+    for (const char *mark = NULL; (mark = strstr(spec, FOLD_MARK));
+         spec = mark + strlen(FOLD_MARK)) {
+        strbuf_add_bytes(&text, spec, (size_t)(mark - spec));
+        strbuf_addf(&text, "%" PRId64, fold);
+    }
+    strbuf_add(&text, spec);
+    TRY(strbuf_check(&text, "the reward of a fold", err));
+    return reward_spec_open(strbuf_text(&text), sources, out, err);
+}
+
+/* Those of folds are opened when their turn comes: NULL. */
 struct rewards {
     struct reward *list[REWARD_EVALUATION_SPECS_MAX];
     int64_t count;
@@ -140,13 +171,34 @@ static void rewards_scoped_end(struct rewards *rewards) {
     }
 }
 
+/* That each can be opened is to be known before anything is scored. */
+static enum err_code check_folds(const struct reward_evaluation *e, const char *spec,
+                                 const struct reward_sources *sources, struct error *err) {
+    if (e->options.fold_count == 0) {
+        return err_set(err, ERR_USAGE,
+                       "%s: " FOLD_MARK " is the fold of a prompt: say how many with --folds K",
+                       spec);
+    }
+    for (int64_t fold = 0; fold < e->options.fold_count; fold++) {
+        struct reward *reward = NULL;
+        if (e->options.is_crossed || e->options.is_test_fold[fold]) {
+            TRY(open_of_fold(spec, fold, sources, &reward, err));
+            reward_free(reward);
+        }
+    }
+    return ERR_OK;
+}
+
 static enum err_code open_rewards(struct run *run, struct db *db, struct reward_evaluation *e,
                                   struct rewards *rewards, struct error *err) {
     const struct reward_sources sources = reward_sources_of(run, db);
     for (int64_t r = 0; r < e->options.spec_count; r++) {
-        TRY(reward_spec_open(e->options.specs[r], &sources, &rewards->list[r], err));
+        const char *spec = e->options.specs[r];
+        rewards->list[r] = NULL;
+        TRY(names_fold(spec) ? check_folds(e, spec, &sources, err)
+                             : reward_spec_open(spec, &sources, &rewards->list[r], err));
         rewards->count++;
-        TRY(reward_spec_has_fit(e->options.specs[r], &e->has_fit[r], err));
+        TRY(reward_spec_has_fit(spec, &e->has_fit[r], err));
     }
     return ERR_OK;
 }
@@ -166,6 +218,58 @@ static void advance_by(void *context, int64_t count) {
     progress_update(&advance->progress, advance->done);
 }
 
+struct scoring {
+    struct run *run;
+    struct db *db;
+    const struct plan *plan;
+    struct reward_evaluation *e;
+    struct item_rewards_options options;
+};
+
+/* The answers that are wanted in one fold, by its own reward; `wanted` and `rewards` are scratch.
+ */
+static enum err_code score_fold(const struct scoring *s, int64_t r, int64_t fold, bool *wanted,
+                                double *rewards, struct error *err) {
+    const struct reward_sources sources = reward_sources_of(s->run, s->db);
+    const struct comparison_set *set = &s->e->set;
+    struct item_rewards_options options = s->options;
+    SCOPED(rewards) struct rewards own = {.count = 0};
+    bool has_any = false;
+    for (int64_t i = 0; i < set->item_count; i++) {
+        wanted[i] = s->plan->is_wanted[i] && s->plan->folds[set->item_blocks[i]] == fold;
+        has_any = has_any || wanted[i];
+    }
+    if (!has_any) {
+        return ERR_OK;
+    }
+    options.is_wanted = wanted;
+    TRY(open_of_fold(s->e->options.specs[r], fold, &sources, &own.list[0], err));
+    own.count = 1;
+    TRY(item_rewards_score(s->db, set, &options, own.list[0], rewards, err));
+    for (int64_t i = 0; i < set->item_count; i++) {
+        if (wanted[i]) {
+            s->e->rewards[r * set->item_count + i] = rewards[i];
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code score_by_folds(const struct scoring *s, int64_t r, struct error *err) {
+    const size_t items = (size_t)s->e->set.item_count;
+    SCOPED(mem) bool *wanted = mem_array(items, sizeof *wanted);
+    SCOPED(mem) double *rewards = mem_array(items, sizeof *rewards);
+    if (!wanted || !rewards) {
+        return err_oom(err, "rewards of answers");
+    }
+    for (size_t i = 0; i < items; i++) {
+        s->e->rewards[(size_t)r * items + i] = (double)NAN;
+    }
+    for (int64_t fold = 0; fold < s->e->options.fold_count; fold++) {
+        TRY(score_fold(s, r, fold, wanted, rewards, err));
+    }
+    return ERR_OK;
+}
+
 static enum err_code score_all(struct run *run, struct db *db, const struct rewards *rewards,
                                const struct plan *plan, struct reward_evaluation *e,
                                struct error *err) {
@@ -175,27 +279,35 @@ static enum err_code score_all(struct run *run, struct db *db, const struct rewa
         wanted += plan->is_wanted[i];
     }
     run_progress_open(run, "score", "answers", wanted * rewards->count, &advance.progress);
-    const struct item_rewards_options options = {
-        .is_wanted = plan->is_wanted, .advance = advance_by, .context = &advance};
+    const struct scoring scoring = {
+        run, db, plan, e, {plan->is_wanted, .advance = advance_by, .context = &advance}};
     for (int64_t r = 0; r < rewards->count; r++) {
         double *out = e->rewards + r * e->set.item_count;
-        TRY(err_wrap(err, item_rewards_score(db, &e->set, &options, rewards->list[r], out, err),
+        struct reward *reward = rewards->list[r];
+        TRY(err_wrap(err,
+                     reward ? item_rewards_score(db, &e->set, &scoring.options, reward, out, err)
+                            : score_by_folds(&scoring, r, err),
                      "%s", e->options.specs[r]));
     }
     progress_finish(&advance.progress);
     return ERR_OK;
 }
 
+/* Crossed, each answer by what was fitted to the other folds. */
 static enum err_code score_baseline(const struct plan *plan, enum baseline_kind kind,
                                     struct reward_evaluation *e, struct error *err) {
     struct baseline_options options = BASELINE_OPTIONS_DEFAULT;
     options.words = kind == BASELINE_WORDS;
-    SCOPED(baseline) struct baseline baseline = BASELINE_INIT;
-    TRY(baseline_eval_fit(&e->texts, plan->fold_of_block, 0, &options, &baseline, err));
     const struct text_matrix matrix = text_features_matrix(e->texts.features);
     double *out = e->rewards + reward_evaluation_baseline(e, kind) * e->set.item_count;
-    for (int64_t i = 0; i < e->set.item_count; i++) {
-        out[i] = baseline_score(&baseline, &matrix, i);
+    for (int64_t fold = 0; fold < plan->fitted_folds; fold++) {
+        SCOPED(baseline) struct baseline baseline = BASELINE_INIT;
+        TRY(baseline_eval_fit(&e->texts, plan->fitted, fold, &options, &baseline, err));
+        for (int64_t i = 0; i < e->set.item_count; i++) {
+            if (plan->fitted_folds == 1 || plan->folds[e->set.item_blocks[i]] == fold) {
+                out[i] = baseline_score(&baseline, &matrix, i);
+            }
+        }
     }
     return ERR_OK;
 }
@@ -260,7 +372,8 @@ void reward_evaluation_deinit(struct reward_evaluation *e) {
 
 /* Whether the baselines were fitted to pairs that are tested. */
 static bool have_seen(const struct reward_evaluation *e) {
-    return e->has_baselines && (e->options.all_splits || e->options.split == SPLIT_TRAIN);
+    return e->has_baselines && e->options.fold_count == 0 &&
+           (e->options.all_splits || e->options.split == SPLIT_TRAIN);
 }
 
 static bool has_seen(const struct reward_evaluation *e, int64_t reward) {
@@ -292,8 +405,21 @@ const char *reward_evaluation_name(const struct reward_evaluation *e, int64_t re
                : baseline_word((enum baseline_kind)(reward - e->options.spec_count));
 }
 
-const char *reward_evaluation_split(const struct reward_evaluation *e) {
-    return e->options.all_splits ? "all" : split_name(e->options.split);
+void reward_evaluation_where(const struct reward_evaluation *e, struct strbuf *out) {
+    const struct reward_evaluation_options *options = &e->options;
+    int64_t tested = 0;
+    for (int64_t fold = 0; fold < options->fold_count; fold++) {
+        tested += options->is_test_fold[fold];
+    }
+    if (options->fold_count == 0) {
+        strbuf_addf(out, "of the split %s",
+                    options->all_splits ? "all" : split_name(options->split));
+    } else if (options->is_crossed) {
+        strbuf_addf(out, "of %" PRId64 " folds, each judged by what was fitted to the others",
+                    options->fold_count);
+    } else {
+        strbuf_addf(out, "of %" PRId64 " of %" PRId64 " folds", tested, options->fold_count);
+    }
 }
 
 int64_t reward_evaluation_baseline(const struct reward_evaluation *e, enum baseline_kind kind) {

@@ -6,8 +6,10 @@
  *           eval_print(&e, bold, &text);
  * Order:    rewards come as they were given, then the baselines, if there are any; that is also the
  *           order of eval.rows.
- * Owns:     all it holds (reward_evaluation_deinit); the texts of the options are borrowed.
- * Threads:  main thread.
+ * Folds:    "{fold}" in a reward's text is the fold of a prompt: each answer is scored by the
+ * reward of its own fold, so that models of a cross-validation are judged together. Owns:     all
+ * it holds (reward_evaluation_deinit); the texts of the options are borrowed. Threads:  main
+ * thread.
  */
 #ifndef TRAINER_REWARD_EVALUATION_H
 #define TRAINER_REWARD_EVALUATION_H
@@ -32,6 +34,7 @@ struct reward_evaluation_options {
     int64_t fold_count;
     const char *group; /* regular expression; NULL: by topic, or prompt */
     bool is_test_fold[REWARD_EVALUATION_FOLDS_MAX];
+    bool is_crossed;     /* all folds are tested, each by baselines fitted to all others */
     double match_factor; /* lengths match up to this factor, >= 1 */
 };
 
@@ -45,7 +48,7 @@ struct reward_evaluation {
     double *rewards; /* [reward_count, I] */
     int64_t reward_count;
     bool has_baselines;                        /* else the training split has no pairs */
-    int64_t train_pairs;                       /* that the baselines were fitted to */
+    int64_t train_pairs;                       /* that baselines were fitted to, in any fold */
     bool has_fit[REWARD_EVALUATION_SPECS_MAX]; /* the reward has seen these judgements */
 };
 
@@ -63,8 +66,8 @@ void reward_evaluation_deinit(struct reward_evaluation *e);
 /* The text that the user gave for a reward, or "length only", "bag of words". */
 const char *reward_evaluation_name(const struct reward_evaluation *e, int64_t reward);
 
-/* "test", "all". Static. */
-const char *reward_evaluation_split(const struct reward_evaluation *e);
+/* "of the split test", "of 4 of 16 folds", "of 5 folds, each judged by the others". */
+void reward_evaluation_where(const struct reward_evaluation *e, struct strbuf *out);
 
 /* Row of a baseline, or -1. */
 int64_t reward_evaluation_baseline(const struct reward_evaluation *e, enum baseline_kind kind);

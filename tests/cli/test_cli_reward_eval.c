@@ -144,6 +144,44 @@ static void test_eval__agrees_with_the_definitions(void **state) {
     assert_non_null(strstr(p->r.out, "have seen part of these pairs"));
 }
 
+/* NLL of a reward, summed over the judgements of one fold, or of all. */
+static double summed_nll(struct project_case *p, const char *reward, const char *fold) {
+    run_program(&p->r, "reward", "eval", p->db, reward, "--json", "--quiet", "--folds", "2",
+                fold ? "--fold" : NULL, fold, NULL);
+    program_check_ok(&p->r);
+    SCOPED(json) struct json *doc = program_json(&p->r);
+    const struct json_node *root = json_root(doc);
+    const struct json_node *row = program_find(doc, member(doc, root, "rewards"), "reward", reward);
+    return value_of(doc, row, "nll_nats") * program_number(doc, root, "judgements");
+}
+
+/* Folds that are judged together: each answer by the reward of its own fold, each baseline as
+ * accord reward baseline judges it, fitted to the other folds. */
+static void test_eval__judges_each_fold_by_its_own(void **state) {
+    struct project_case *p = *state;
+    project_case_import(p, GOLDEN("judgements.jsonl"));
+    assert_near(summed_nll(p, "0.0{fold}1*length", NULL),
+                summed_nll(p, "0.001*length", "0") + summed_nll(p, "0.011*length", "1"), 1e-9);
+    run_program(&p->r, "reward", "baseline", p->db, "--folds", "2", "--json", NULL);
+    program_check_ok(&p->r);
+    SCOPED(json) struct json *doc = program_json(&p->r);
+    const struct json_node *pooled = member(doc, json_root(doc), "pooled");
+    const double judgements = program_number(doc, member(doc, pooled, "words"), "judgements");
+    const double length = value_of(doc, member(doc, pooled, "length"), "nll_nats");
+    const double words = value_of(doc, member(doc, pooled, "words"), "nll_nats");
+    run_program(&p->r, "reward", "eval", p->db, "length", "--folds", "2", "--json", "--quiet",
+                NULL);
+    SCOPED(json) struct json *eval = program_json(&p->r);
+    const struct json_node *root = json_root(eval), *rows = member(eval, root, "rewards");
+    assert_near(program_number(eval, root, "judgements"), judgements, 0.0);
+    assert_near(value_of(eval, program_find(eval, rows, "reward", "length only"), "nll_nats"),
+                length, TOL);
+    assert_near(value_of(eval, program_find(eval, rows, "reward", "bag of words"), "nll_nats"),
+                words, TOL);
+    run_program(&p->r, "reward", "eval", p->db, "0.0{fold}*length", NULL);
+    program_check_refused(&p->r, 2, "{fold} is the fold of a prompt: say how many with --folds K");
+}
+
 /* The same seed gives the same bytes, another one other intervals; a reward and itself do not
  * differ in any resample. */
 static void test_eval__is_reproducible_and_paired(void **state) {
@@ -273,6 +311,7 @@ int main(void) {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, project_case_setup, project_case_teardown)
     const struct CMUnitTest tests[] = {
         CASE(test_eval__agrees_with_the_definitions),
+        CASE(test_eval__judges_each_fold_by_its_own),
         CASE(test_eval__is_reproducible_and_paired),
         CASE(test_eval__says_what_a_reward_does_not_know),
         CASE(test_html__is_well_formed_whatever_the_names),
