@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define VALUE_NAME "value.weight"
+
 /* --- parameters ------------------------------------------------------------------------------- */
 
 static struct tt_shape shape_of(const struct model_tensor *tensor) {
@@ -45,6 +47,23 @@ static enum err_code declare(const struct model *model, struct tt_params *params
     return tt_params_declare(params, &spec, err);
 }
 
+/* Beside what is trained: no part of the layout, and so of no model file. */
+static enum err_code declare_value(const struct model *model, struct tt_params *params,
+                                   struct error *err) {
+    if (!(model->options.value_scale > 0.0)) {
+        return ERR_OK;
+    }
+    const struct tt_param_spec spec = {
+        .name = VALUE_NAME,
+        .dtype = TT_F32,
+        .shape = TT_SHAPE(1, model->config.hidden),
+        .trainable = true,
+        .decay = true,
+        .block = model->config.hidden,
+    };
+    return tt_params_declare(params, &spec, err);
+}
+
 static enum err_code make_params(struct model *model, struct error *err) {
     TRY(tt_params_new(model->options.device, &model->params, err));
     const int64_t count = model_layout_count(&model->config);
@@ -54,6 +73,9 @@ static enum err_code make_params(struct model *model, struct error *err) {
             const bool trainable = model->options.training == MODEL_TRAIN_ALL;
             TRY(declare(model, model->params, &tensor, trainable, err));
         }
+    }
+    if (model->options.training == MODEL_TRAIN_ALL) {
+        TRY(declare_value(model, model->params, err));
     }
     return tt_params_allocate(model->params, err);
 }
@@ -72,6 +94,7 @@ static enum err_code make_adapters(struct model *model, struct error *err) {
         const struct model_tensor score = model_layout_of(&model->config, MODEL_SCORE, -1);
         TRY(declare(model, model->adapters, &score, true, err));
     }
+    TRY(declare_value(model, model->adapters, err));
     TRY(tt_params_allocate(model->adapters, err));
     return lora_init(model->adapters, &model->config, lora, model->options.seed, err);
 }
@@ -103,6 +126,9 @@ static enum err_code find_handles(struct model *model, struct error *err) {
             handles->lora_b[tensor.role] = tt_param(s, model->adapters, name);
         }
     }
+    if (model->options.value_scale > 0.0) {
+        model->value = tt_param(s, model_trained(model), VALUE_NAME);
+    }
     return tt_scope_check(s, err);
 }
 
@@ -124,6 +150,13 @@ static enum err_code make_rope_table(struct model *model, struct error *err) {
 /* A language model may become one of scores; nothing else becomes another. */
 static enum err_code set_head(struct model_config *config, const struct model_options *options,
                               struct error *err) {
+    const bool may_value = options->training != MODEL_FROZEN && options->head == MODEL_HEAD_LM;
+    if (!(options->value_scale >= 0.0) || (options->value_scale > 0.0 && !may_value)) {
+        return err_set(err, ERR_CONFIG,
+                       "value_scale %g: only language models in training value "
+                       "states",
+                       options->value_scale);
+    }
     if (!isfinite(options->score_init_std) || options->score_init_std < 0.0) {
         return err_set(err, ERR_CONFIG, "score_init_std %g is negative or not finite",
                        options->score_init_std);

@@ -50,6 +50,11 @@ struct model_options {
      * which is that of arXiv 2009.01325, hidden states of elements near 1 score near 1; with 0
      * every text scores 0 at first. */
     double score_init_std;
+    /* Above 0, of a language model that is trained: it also values states, by value_scale times
+     * value.weight [1, D] times the hidden state. That weight begins at 0, is trained with the rest
+     * and belongs to no file but checkpoints. An optimiser whose steps are of one size, as Adam's,
+     * moves values value_scale times as fast as with 1. */
+    double value_scale;
 };
 
 /* The model of an open weight source, with its weights.
@@ -153,6 +158,14 @@ struct token_matching model_token_matching(tt_scope *s, struct model *model,
                                            const struct model_reference *reference,
                                            const struct tt_matching *matching,
                                            const struct packed_batch *batch);
+
+/* What the model expects of the state that each target was drawn in: [M] f32, differentiable, in
+ * the unit of whatever it is fitted to.
+ *   hidden   [N, D] f32, of model_hidden
+ *   fails    ERR_INTERNAL of a model that values nothing
+ *   source   Ziegler et al. 2019 (arXiv 1909.08593), where policy and value share the trunk */
+tt_tensor *model_values(tt_scope *s, const struct model *model, const tt_tensor *hidden,
+                        const struct packed_batch *batch);
 
 /* Logits [K, V] of the given rows of `hidden` [N, D], rounded to the compute dtype and given as
  * f32: K times V numbers, so for few rows. Both fail with ERR_DATA for a model of scores. */

@@ -338,6 +338,17 @@ struct token_matching model_token_matching(tt_scope *s, struct model *model,
     };
 }
 
+tt_tensor *model_values(tt_scope *s, const struct model *model, const tt_tensor *hidden,
+                        const struct packed_batch *batch) {
+    if (!model->value) {
+        return tt_scope_fail(s, ERR_INTERNAL, "the model was made without values");
+    }
+    tt_tensor *rows = tt_from_i64(s, batch->target_rows, TT_SHAPE(batch->targets));
+    tt_tensor *states = tt_index_select(s, hidden, 0, rows);      /* [M, D] */
+    tt_tensor *values = tt_linear(s, states, model->value, NULL); /* [M, 1] */
+    return tt_scale(s, tt_reshape(s, values, TT_SHAPE(batch->targets)), model->options.value_scale);
+}
+
 tt_tensor *model_scores(tt_scope *s, const struct model *model, const tt_tensor *hidden,
                         const struct packed_batch *batch) {
     if (!expect_head(s, model, MODEL_HEAD_SCORE)) {

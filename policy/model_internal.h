@@ -20,6 +20,7 @@ struct model {
     struct tt_params *adapters;     /* NULL without */
     struct model_handles *layers;   /* [L] */
     struct model_handles outside;   /* embedding, final norm, head */
+    tt_tensor *value;               /* value.weight [1, D] f32; NULL of a model without values */
     tt_tensor *inverse_frequencies; /* kept, [d/2] f32; NULL without rope */
     double lora_scale;              /* alpha / r, or alpha / sqrt(r) */
 };

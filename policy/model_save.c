@@ -83,6 +83,7 @@ static enum err_code write_whole(struct model *model, const char *folder,
     TRY(weight_writer_fill(folder, &job, err));
     struct model_options reading = model_options_of(model);
     reading.training = MODEL_FROZEN;
+    reading.value_scale = 0.0;
     SCOPED(model) struct model *again = NULL;
     TRY(model_open(folder, &reading, &again, err));
     return compare_outputs(model, again, options->dtype, folder, err);

@@ -54,6 +54,16 @@ static const struct config_field policy_fields[] = {
                    "ratios below 1 minus this move no further"),
     FIELD_F64_OPEN(align_policy_config, clip_high, "0.2", 0.0, 100.0,
                    "ratios above 1 plus this move no further"),
+    FIELD_F64(align_policy_config, gamma, "1", 0.001, 1.0,
+              "reinforce, ppo: what a nat of the next token counts; below 1 moves the optimum"),
+    FIELD_F64(align_policy_config, gae_lambda, "0.95", 0.0, 1.0,
+              "ppo: 1 believes what was sampled, 0 what the critic expects (arXiv 1506.02438)"),
+    FIELD_F64_OPEN(align_policy_config, value_clip, "0.2", 0.0, 1e6,
+                   "ppo: nats that a round moves a value at most"),
+    FIELD_F64(align_policy_config, value_weight, "0.1", 0.0, 1e6,
+              "ppo: weight of the critic's loss beside the policy's"),
+    FIELD_F64_OPEN(align_policy_config, value_rate, "10", 0.0, 1e6,
+                   "ppo: learning rate of the critic's own weights, over that of the others"),
 };
 
 static const struct config_table policy_table =

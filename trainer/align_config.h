@@ -16,6 +16,7 @@
     X(GRPO, "grpo", "over the deviation of the group, token means (arXiv 2402.03300)")          \
     X(DR_GRPO, "dr-grpo", "against the mean of the group, undivided (arXiv 2503.20783)")        \
     X(REINFORCE, "reinforce", "REINFORCE++, whitened over the step (arXiv 2501.03262)")         \
+    X(PPO, "ppo", "a critic learns what to expect of each token (arXiv 1707.06347)")            \
     X(LOGVAR, "logvar", "variance within a prompt of reward minus penalty, zero at the target") \
     X(DPO, "dpo", "direct preference optimisation (arXiv 2305.18290)")                          \
     X(IPO, "ipo", "squared distance of the log-ratio to a margin (arXiv 2310.12036)")           \
@@ -58,6 +59,8 @@ struct align_regulariser_config {
 struct align_policy_config {
     int64_t updates; /* of the weights with the samples of a step */
     double clip_low, clip_high;
+    double gamma;                                            /* reinforce, ppo */
+    double gae_lambda, value_clip, value_weight, value_rate; /* ppo */
 };
 
 struct align_watch_config {

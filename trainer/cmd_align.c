@@ -15,8 +15,9 @@ static const struct command_option options[] = {
      .kind = OPTION_TEXT,
      .metavar = "NAME",
      .config_key = "method",
-     .help = "how it learns: rloo, grpo, dr-grpo, reinforce, logvar; dpo, ipo, cdpo, robust-dpo, "
-             "kto, simpo, orpo, pm-dpo"},
+     .help =
+         "how it learns: rloo, grpo, dr-grpo, reinforce, ppo, logvar; dpo, ipo, cdpo, robust-dpo, "
+         "kto, simpo, orpo, pm-dpo"},
     {.name = "reward",
      .short_name = 'r',
      .kind = OPTION_TEXT,

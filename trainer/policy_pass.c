@@ -85,7 +85,8 @@ int64_t policy_pass_tokens(const struct policy_pass *pass, const struct rollout_
 
 /* What a pass computes of each token. */
 struct token_numbers {
-    tt_tensor *logp, *entropy, *gain; /* [M]; gain NULL without matching */
+    tt_tensor *logp, *entropy; /* [M] */
+    tt_tensor *gain, *value;   /* [M]; NULL without matching, without values */
 };
 
 static tt_tensor *hidden_of(tt_scope *s, struct model *model, bool is_base,
@@ -102,16 +103,20 @@ static struct token_numbers match(tt_scope *s, struct policy_pass *pass, const t
     const struct model_reference reference = {.model = matching->reference, .hidden = beside};
     const struct token_matching token =
         model_token_matching(s, pass->model, hidden, &reference, &matching->form, &pass->batch);
-    return (struct token_numbers){token.logp, token.entropy, token.matching};
+    return (struct token_numbers){token.logp, token.entropy, .gain = token.matching};
 }
 
 static struct token_numbers compute(tt_scope *s, struct policy_pass *pass) {
     tt_tensor *hidden = hidden_of(s, pass->model, pass->is_base, &pass->batch); /* [N, D] */
+    struct token_numbers numbers;
     if (pass->matching) {
-        return match(s, pass, hidden);
+        numbers = match(s, pass, hidden);
+    } else {
+        const struct token_logp token = model_token_logp(s, pass->model, hidden, &pass->batch);
+        numbers = (struct token_numbers){token.logp, token.entropy, .gain = NULL};
     }
-    const struct token_logp token = model_token_logp(s, pass->model, hidden, &pass->batch);
-    return (struct token_numbers){token.logp, token.entropy, NULL};
+    numbers.value = pass->has_values ? model_values(s, pass->model, hidden, &pass->batch) : NULL;
+    return numbers;
 }
 
 static enum err_code read_values(tt_scope *s, const tt_tensor *values, double *out, int64_t count,
@@ -126,9 +131,11 @@ static enum err_code read_numbers(tt_scope *s, const struct token_numbers *token
     double *logp = out->logp_nats ? out->logp_nats + begin : NULL;
     double *entropy = out->entropy_nats ? out->entropy_nats + begin : NULL;
     double *gain = token->gain && out->gain_nats ? out->gain_nats + begin : NULL;
+    double *value = token->value && out->value_nats ? out->value_nats + begin : NULL;
     TRY(read_values(s, token->logp, logp, count, err));
     TRY(read_values(s, token->entropy, entropy, count, err));
-    return read_values(s, token->gain, gain, count, err);
+    TRY(read_values(s, token->gain, gain, count, err));
+    return read_values(s, token->value, value, count, err);
 }
 
 /* sum of x times slopes, [] */
@@ -142,6 +149,9 @@ static enum err_code backward(tt_scope *s, const struct token_numbers *token, in
     if (weigh->state_slopes) {
         const tt_tensor *state = token->gain ? token->gain : token->entropy;
         sum = tt_add(s, sum, weighted(s, state, weigh->state_slopes + begin, count));
+    }
+    if (weigh->value_slopes && token->value) {
+        sum = tt_add(s, sum, weighted(s, token->value, weigh->value_slopes + begin, count));
     }
     return tt_backward(s, sum, err);
 }

@@ -30,6 +30,7 @@ struct policy_pass {
     bool is_base;                           /* its adapters switched off */
     const struct policy_matching *matching; /* NULL: no state has a cost but its entropy */
     int64_t tokens_max;
+    bool has_values;   /* the model values states: it is a critic too */
     bool whole_groups; /* a unit is all answers to a prompt; else one answer */
     struct packed_batch batch;
     int64_t prefix; /* in the batch: the prompt of the last answer added */
@@ -47,6 +48,7 @@ struct policy_numbers {
     double *logp_nats;
     double *entropy_nats; /* of the distribution that the token was drawn from */
     double *gain_nats;    /* with `matching`: minus the expected cost of its state */
+    double *value_nats;   /* with `has_values`: what is expected of the state before it */
 };
 
 /* fails    as model_hidden; ERR_OOM */
@@ -55,8 +57,8 @@ ERR_NODISCARD enum err_code policy_pass_logp(struct policy_pass *pass,
                                              const struct policy_numbers *out, struct error *err);
 
 /* What each token's log-probability, and what its state is worth, is multiplied with: the gradients
- * of SUM slope logp + SUM state_slope (gain with `matching`, else entropy) are added to the model's
- * parameters. */
+ * of SUM slope logp + SUM state_slope (gain with `matching`, else entropy) + SUM value_slope value
+ * are added to the model's parameters. */
 struct policy_weigh {
     /* Fills slopes of the tokens of answers first .. last - 1, whose log-probabilities are in `out`
      * by now. */
@@ -64,6 +66,7 @@ struct policy_weigh {
     void *context;
     const double *slopes;       /* [T] */
     const double *state_slopes; /* [T]; NULL: none */
+    const double *value_slopes; /* [T] with `has_values`; NULL: none */
 };
 
 ERR_NODISCARD enum err_code policy_pass_gradients(struct policy_pass *pass,

@@ -26,8 +26,15 @@
 static const enum advantage_kind advantage_kinds[ALIGN_DPO] = {
     [ALIGN_RLOO] = ADVANTAGE_RLOO,       [ALIGN_GRPO] = ADVANTAGE_GRPO,
     [ALIGN_DR_GRPO] = ADVANTAGE_DR_GRPO, [ALIGN_REINFORCE] = ADVANTAGE_REINFORCE,
-    [ALIGN_LOGVAR] = ADVANTAGE_RLOO,
+    [ALIGN_PPO] = ADVANTAGE_GAE,         [ALIGN_LOGVAR] = ADVANTAGE_RLOO,
 };
+
+static struct advantage_options advantage_of(const struct align_config *config) {
+    struct advantage_options options = advantage_defaults(advantage_kinds[config->method]);
+    options.gamma = config->policy.gamma;
+    options.lambda = config->policy.gae_lambda;
+    return options;
+}
 
 /* rloo and reinforce are sequence sums; grpo and dr-grpo as their papers have them. One update
  * needs no ratio, which would be 1. */
@@ -40,6 +47,8 @@ static struct policy_options policy_of(const struct align_config *config) {
     }
     if (config->method == ALIGN_GRPO) {
         options.aggregation = POLICY_SEQUENCE_MEAN;
+    } else if (config->method == ALIGN_PPO) {
+        options.aggregation = POLICY_TOKENS; /* as the critic's loss */
     } else if (config->method == ALIGN_DR_GRPO) {
         options.aggregation = POLICY_CONSTANT;
         options.constant_length = (double)config->rollout.new_tokens_max;
@@ -151,6 +160,7 @@ static enum err_code rl_init(struct rl *rl, struct error *err) {
     const struct train_config *train = &rl->config->train;
     rl->pass = (struct policy_pass){.model = rl->model,
                                     .tokens_max = train_micro_batch_tokens(train, rl->model),
+                                    .has_values = rl_has_critic(rl),
                                     .whole_groups = rl->config->method == ALIGN_LOGVAR,
                                     .batch = PACKED_BATCH_INIT};
     if (rl_is_exact(rl) && rl->reference) {
@@ -228,7 +238,9 @@ static enum err_code run_recipe(struct rl *rl, const struct hash_digest *base_ha
 
 enum err_code rl_run(struct run *run, const struct command_args *args, struct error *err) {
     const struct align_config *config = run->config;
-    const struct train_head head = {.kind = MODEL_HEAD_LM};
+    const bool is_ppo = config->method == ALIGN_PPO;
+    const struct train_head head = {.kind = MODEL_HEAD_LM,
+                                    .value_scale = is_ppo ? config->policy.value_rate : 0.0};
     struct train_base base;
     struct tt_device device;
     const struct chat_template *template = NULL;
@@ -246,7 +258,7 @@ enum err_code rl_run(struct run *run, const struct command_args *args, struct er
                         .beta_in = config->regulariser.beta_in,
                         .beta_out = config->regulariser.beta_out,
                         .estimator = config->regulariser.estimator},
-        .advantage = advantage_defaults(advantage_kinds[config->method]),
+        .advantage = advantage_of(config),
         .policy = policy_of(config),
         .round = {.answers = ROLLOUT_ANSWERS_INIT, .arena = ARENA_INIT(SIZE_MAX)},
     };

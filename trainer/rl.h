@@ -33,6 +33,7 @@ struct rl_round {
     double *rewards, *joined, *scales;                                          /* [S] */
     double *old_logp, *logp, *reference_logp;                                   /* [T] */
     double *entropy, *costs, *corrections, *advantages, *slopes, *cost_weights; /* [T] */
+    double *old_values, *values, *returns, *value_slopes;                       /* [T] of ppo */
     int64_t *batch_starts; /* [S + 1], of a micro-batch */
     struct advantage_stats stats;
     struct arena arena;
@@ -43,6 +44,8 @@ struct rl_update {
     bool is_first; /* of the round: the policy is the one that was drawn from */
     double loss;
     struct policy_stats stats;
+    double value_loss;
+    int64_t values_clipped;
 };
 
 /* Where the time of a step goes. */
@@ -92,6 +95,11 @@ struct rl {
 /* Costs are means over the vocabulary, not those of the tokens that were drawn. */
 static inline bool rl_is_exact(const struct rl *rl) {
     return rl->regulariser.estimator == REGULARISER_EXACT_TOKEN;
+}
+
+/* The model is a critic too. */
+static inline bool rl_has_critic(const struct rl *rl) {
+    return rl->config->method == ALIGN_PPO;
 }
 
 static inline double rl_mean(const double *values, int64_t count) {

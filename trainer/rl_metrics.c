@@ -50,6 +50,33 @@ static void add_ratio(const struct policy_stats *stats, struct train_row *row) {
     train_row_add(row, "policy/approxkl_avg", stats->approx_kl / units);
 }
 
+/* How well the critic foresaw a round: 1 - var(returns - values) / var(returns). */
+static double explained_variance(const struct rl_round *round, int64_t tokens) {
+    const double mean = rl_mean(round->returns, tokens);
+    double gap_mean = 0.0;
+    double variance = 0.0;
+    double gap_variance = 0.0;
+    for (int64_t t = 0; t < tokens; t++) {
+        gap_mean += (round->returns[t] - round->old_values[t]) / (double)tokens;
+    }
+    for (int64_t t = 0; t < tokens; t++) {
+        const double gap = round->returns[t] - round->old_values[t] - gap_mean;
+        variance += (round->returns[t] - mean) * (round->returns[t] - mean);
+        gap_variance += gap * gap;
+    }
+    return variance > 0.0 ? 1.0 - gap_variance / variance : (double)NAN;
+}
+
+static void add_critic(const struct rl *rl, struct train_row *row) {
+    const int64_t tokens = rollout_answers_tokens(&rl->round.answers);
+    if (!rl_has_critic(rl)) {
+        return;
+    }
+    train_row_add(row, "loss/value_avg", rl->update.value_loss);
+    train_row_add(row, "val/clipfrac_avg", (double)rl->update.values_clipped / (double)tokens);
+    train_row_add(row, "val/explained_variance", explained_variance(&rl->round, tokens));
+}
+
 /* In seconds. */
 static void add_times(const struct rl_stopwatch *stopwatch, struct train_row *row) {
     static const char *const names[RL_PHASE_COUNT] = {
@@ -85,6 +112,7 @@ void rl_add_metrics(const struct rl *rl, struct train_row *row) {
     add_lengths(&round->answers, row);
     add_sampling(round, row);
     add_ratio(&rl->update.stats, row);
+    add_critic(rl, row);
     add_times(&rl->stopwatch, row);
     (void)snprintf(row->note, sizeof row->note, ", reward %.3f, entropy %.2f, %.0f tokens",
                    stats->reward_mean, rl_mean(round->entropy, tokens),

@@ -38,9 +38,11 @@ static enum err_code make_room(struct rl_round *round, struct error *err) {
     const size_t answers = (size_t)round->answers.count;
     const size_t tokens = (size_t)round->answers.starts[answers];
     double **const of_answers[] = {&round->rewards, &round->joined, &round->scales};
-    double **const of_tokens[] = {&round->old_logp,   &round->logp,   &round->reference_logp,
-                                  &round->entropy,    &round->costs,  &round->corrections,
-                                  &round->advantages, &round->slopes, &round->cost_weights};
+    double **const of_tokens[] = {&round->old_logp,    &round->logp,   &round->reference_logp,
+                                  &round->entropy,     &round->costs,  &round->corrections,
+                                  &round->advantages,  &round->slopes, &round->cost_weights,
+                                  &round->old_values,  &round->values, &round->returns,
+                                  &round->value_slopes};
     bool has_room = false;
     arena_reset(&round->arena);
     round->batch_starts = arena_array(&round->arena, answers + 1, sizeof *round->batch_starts);
@@ -75,25 +77,30 @@ enum err_code rl_reward(const struct rl *rl, const struct rollout_request *reque
     return ERR_OK;
 }
 
+/* What the policy itself says of the states that tokens were drawn in, where that is asked for. */
+static enum err_code look_at_states(struct rl *rl, const struct policy_texts *texts,
+                                    struct error *err) {
+    struct rl_round *round = &rl->round;
+    const struct policy_numbers numbers = {
+        .entropy_nats = round->entropy, .gain_nats = round->costs, .value_nats = round->old_values};
+    const bool is_asked = rl_is_exact(rl) || rl_has_critic(rl);
+    return is_asked ? policy_pass_logp(&rl->pass, texts, &numbers, err) : ERR_OK;
+}
+
 /* Of the drawn tokens by the decoder's log-probabilities, which are those of the distribution that
  * they were drawn from; or of their states, by the entropy. */
-static enum err_code price_tokens(struct rl *rl, const struct policy_texts *texts,
-                                  struct error *err) {
+static void price_tokens(struct rl *rl) {
     struct rl_round *round = &rl->round;
-    const int64_t tokens = rollout_answers_tokens(texts->answers);
+    const int64_t tokens = rollout_answers_tokens(&round->answers);
     if (!rl_is_exact(rl)) {
-        regulariser_costs(&rl->regulariser, tokens, texts->answers->logp_nats,
-                          round->reference_logp, round->costs, round->corrections);
-        return ERR_OK;
+        regulariser_costs(&rl->regulariser, tokens, round->answers.logp_nats, round->reference_logp,
+                          round->costs, round->corrections);
+        return;
     }
-    const struct policy_numbers numbers = {.entropy_nats = round->entropy,
-                                           .gain_nats = round->costs};
-    TRY(policy_pass_logp(&rl->pass, texts, &numbers, err));
     for (int64_t t = 0; t < tokens; t++) {
         round->costs[t] =
             rl->reference ? -round->costs[t] : -rl->regulariser.beta_in * round->entropy[t];
     }
-    return ERR_OK;
 }
 
 static enum err_code judge_round(struct rl *rl, struct error *err) {
@@ -107,15 +114,21 @@ static enum err_code judge_round(struct rl *rl, struct error *err) {
         TRY(policy_pass_logp(&rl->reference_pass, &texts, &reference, err));
     }
     rl_lap(rl, RL_REFERENCE);
-    TRY(price_tokens(rl, &texts, err));
+    TRY(look_at_states(rl, &texts, err));
+    price_tokens(rl);
     const struct advantage_input input = {
         .completions = rl_completions(rl, 0, answers->count),
         .rewards = round->rewards,
         .costs = round->costs,
         .corrections = rl_is_exact(rl) ? NULL : round->corrections,
+        .values = rl_has_critic(rl) ? round->old_values : NULL,
     };
     const struct advantage_output output = {
-        .joined = round->joined, .advantages = round->advantages, .scales = round->scales};
+        .joined = round->joined,
+        .advantages = round->advantages,
+        .scales = round->scales,
+        .returns = rl_has_critic(rl) ? round->returns : NULL,
+    };
     return advantage_compute(&rl->advantage, &input, &output, &round->stats, err);
 }
 

@@ -4,6 +4,7 @@
  * also the policy that was drawn from.
  */
 #include "trainer/objective_logvar.h"
+#include "trainer/objective_value.h"
 #include "trainer/rl.h"
 
 #include <string.h>
@@ -42,6 +43,27 @@ static double weigh_policy(struct rl *rl, int64_t first, int64_t last) {
     return objective_policy(&rl->policy, &batch, round->slopes + begin, &rl->update.stats);
 }
 
+static double weigh_values(struct rl *rl, int64_t begin, int64_t tokens) {
+    struct rl_round *round = &rl->round;
+    const double weight = rl->config->policy.value_weight;
+    double *slopes = round->value_slopes + begin;
+    const struct value_batch batch = {
+        .count = tokens,
+        .values = round->values + begin,
+        .old_values = round->old_values + begin,
+        .returns = round->returns + begin,
+        .clip = rl->config->policy.value_clip,
+        .step_tokens = rollout_answers_tokens(&round->answers),
+    };
+    memset(slopes, 0, (size_t)tokens * sizeof *slopes);
+    const double loss = objective_value(&batch, slopes, &rl->update.values_clipped);
+    rl->update.value_loss += loss;
+    for (int64_t t = 0; t < tokens; t++) {
+        slopes[t] *= weight;
+    }
+    return weight * loss;
+}
+
 /* Slopes of answers first .. last - 1, whose log-probabilities are known by now. */
 static void weigh(void *context, int64_t first, int64_t last) {
     struct rl *rl = context;
@@ -54,6 +76,9 @@ static void weigh(void *context, int64_t first, int64_t last) {
     memset(round->slopes + begin, 0, tokens * sizeof *round->slopes);
     rl->update.loss += rl->config->method == ALIGN_LOGVAR ? weigh_logvar(rl, first, last)
                                                           : weigh_policy(rl, first, last);
+    if (rl_has_critic(rl)) {
+        rl->update.loss += weigh_values(rl, begin, (int64_t)tokens);
+    }
 }
 
 /* --- the step --------------------------------------------------------------------------------- */
@@ -70,13 +95,14 @@ enum err_code rl_gradients(void *context, int64_t step, struct train_row *out_ro
         TRY(rl_begin_round(rl, step / updates, err));
     }
     const struct policy_texts texts = {&round->request, &round->answers};
-    const struct policy_numbers numbers = {.logp_nats = round->logp,
-                                           .entropy_nats = round->entropy};
+    const struct policy_numbers numbers = {
+        .logp_nats = round->logp, .entropy_nats = round->entropy, .value_nats = round->values};
     const struct policy_weigh weighing = {
         .run = weigh,
         .context = rl,
         .slopes = round->slopes,
         .state_slopes = rl_is_exact(rl) ? round->cost_weights : NULL,
+        .value_slopes = rl_has_critic(rl) ? round->value_slopes : NULL,
     };
     TRY(policy_pass_gradients(&rl->pass, &texts, &weighing, &numbers, err));
     rl_lap(rl, RL_UPDATE);

@@ -28,7 +28,7 @@
 #include "trainer/run_folder.h"
 #include "trainer/train_config.h"
 
-#define TRAIN_METRICS_MAX 32
+#define TRAIN_METRICS_MAX 40
 #define TRAIN_NOTE_BYTES  96
 
 /* What a step or an evaluation gave. All zero to begin with. */

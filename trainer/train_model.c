@@ -153,6 +153,7 @@ enum err_code train_model_open(struct run *run, const struct train_start *start,
         .seed = run->settings->seed,
         .head = start->head.kind,
         .score_init_std = start->head.score_init_std,
+        .value_scale = start->head.value_scale,
     };
     TRY(train_model_compute_dtype(run, start->device, &options.compute, err));
     if (model_preset_of(config->model)) {

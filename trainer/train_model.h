@@ -18,7 +18,7 @@ ERR_NODISCARD enum err_code train_model_open_tokenizer(const struct train_config
 /* What stands on the decoder; all zero: a language model's head. */
 struct train_head {
     enum model_head_kind kind;
-    double score_init_std; /* policy/model.h */
+    double score_init_std, value_scale; /* policy/model.h */
 };
 
 /* What is known of the model before its weights are loaded. */

@@ -12,8 +12,9 @@
 #include <signal.h>
 #include <stdio.h>
 
-#define BYTES_MAX (64 * MIB)
-#define PROMPTS   60
+#define BYTES_MAX          (64 * MIB)
+#define PROMPTS            60
+#define SAFETENSORS_HEADER 8 /* bytes before its text */
 
 /* Half of the people have tea, half mud: the start. */
 static void write_rows(struct project_case *p) {
@@ -193,6 +194,32 @@ static void test_align__several_updates_of_a_round_are_taken_up_between_rounds(v
     write_start(p, "\"steps_max\": 10");
 }
 
+/* The critic is no part of the model that is saved, and is one of the checkpoint. */
+static void test_ppo__has_a_critic_that_learns(void **state) {
+    struct project_case *p = *state;
+    write_start(p, "\"policy\": {\"updates\": 2}, \"method\": \"ppo\", \"steps_max\": 20");
+    ALIGN(p, "c-a", NULL);
+    program_check_ok(&p->r);
+    assert_near(metric(p, "c-a/metrics.jsonl", "\"ratio_deviation_max\":", false), 0.0, 0.0);
+    assert_true(metric(p, "c-a/metrics.jsonl", "\"loss/value_avg\":", true) <
+                0.5 * metric(p, "c-a/metrics.jsonl", "\"loss/value_avg\":", false));
+    assert_true(metric(p, "c-a/metrics.jsonl", "\"reward\":", true) >
+                metric(p, "c-a/metrics.jsonl", "\"reward\":", false));
+    size_t bytes = 0;
+    SCOPED(mem) char *checkpoint = read_file(p, "c-a/checkpoint-20/params.safetensors", &bytes);
+    assert_non_null(strstr(checkpoint + SAFETENSORS_HEADER, "value.weight"));
+    SCOPED(mem) char *model = read_file(p, "c-a/final/model.safetensors", &bytes);
+    assert_null(strstr(model + SAFETENSORS_HEADER, "value.weight"));
+    stop_run(p, "c-killed", "step 11/", SIGKILL);
+    ALIGN(p, "c-killed", "--resume", "-q", NULL);
+    program_check_ok(&p->r);
+    check_same_file(p, "c-a/final/model.safetensors", "c-killed/final/model.safetensors");
+    ALIGN(p, "c-exact", "-q", "-s", "steps_max=2", "-s", "regulariser.estimator=exact_token", "-s",
+          "train=lora", NULL);
+    program_check_ok(&p->r);
+    write_start(p, "\"steps_max\": 10");
+}
+
 static void check_same_numbers(struct project_case *p, const char *method) {
     char set[64];
     char whole[32];
@@ -213,7 +240,7 @@ static void check_same_numbers(struct project_case *p, const char *method) {
 
 static void test_align__micro_batches_change_nothing(void **state) {
     struct project_case *p = *state;
-    static const char *const methods[] = {"rloo", "grpo", "dr-grpo", "reinforce", "logvar"};
+    static const char *const methods[] = {"rloo", "grpo", "dr-grpo", "reinforce", "ppo", "logvar"};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         check_same_numbers(p, methods[i]);
     }
@@ -298,6 +325,7 @@ int main(void) {
         CASE(test_align__mud_survives_preference_matching_and_not_kl),
         CASE(test_align__killed_goes_on_with_the_same_bits),
         CASE(test_align__several_updates_of_a_round_are_taken_up_between_rounds),
+        CASE(test_ppo__has_a_critic_that_learns),
         CASE(test_align__micro_batches_change_nothing),
         CASE(test_align__what_is_drawn_is_what_is_scored),
         CASE(test_align__adapters_are_drawn_from_too),

@@ -6,6 +6,7 @@
 #include "trainer/advantage.h"
 #include "trainer/objective_logvar.h"
 #include "trainer/objective_policy.h"
+#include "trainer/objective_value.h"
 
 #include <math.h>
 
@@ -19,6 +20,9 @@ static const struct regulariser pm = {.kind = REGULARISER_PM, .beta_in = 1.0};
 static const struct regulariser kl = {.kind = REGULARISER_KL, .beta_in = 1.0};
 static const struct regulariser cpm = {
     .kind = REGULARISER_CPM, .alpha = 0.15, .beta_in = 1.0, .beta_out = 1.0};
+
+/* What a policy is trained by: answers beside each other, their variance, or a critic. */
+enum trainer { GROUPS_OF_ANSWERS, LOGVAR, ACTOR_CRITIC };
 
 /* What a step samples. */
 struct sample {
@@ -99,6 +103,54 @@ static void policy_step(struct sample *sample, const struct small_world *world,
     objective_policy(&policy, &batch, sample->slopes, &stats);
 }
 
+/* A value for each state, one number each: sums of GAE go to the policy, returns to the critic, as
+ * many of whose steps as it takes follow each other. */
+static void critic_step(struct sample *sample, const struct small_world *world,
+                        const struct regulariser *reg, double *state_values, double rate) {
+    struct error err = ERROR_INIT;
+    double joined[ANSWERS], advantages[TOKENS_MAX], scales[ANSWERS], returns[TOKENS_MAX];
+    double values[TOKENS_MAX], value_slopes[TOKENS_MAX] = {0.0};
+    int64_t clipped = 0;
+    const int64_t tokens = sample->starts[ANSWERS];
+    for (int64_t t = 0; t < tokens; t++) {
+        const int64_t y = sample->answers[t / world->length];
+        values[t] = state_values[small_world_cell(world, y, t % world->length) / world->vocab];
+    }
+    regulariser_costs(reg, tokens, sample->logp, sample->ref_logp, sample->costs,
+                      sample->corrections);
+    const struct advantage_options options = advantage_defaults(ADVANTAGE_GAE);
+    const struct advantage_input input = {.completions = completions_of(sample),
+                                          .rewards = sample->rewards,
+                                          .costs = sample->costs,
+                                          .corrections = sample->corrections,
+                                          .values = values};
+    const struct advantage_output output = {
+        .joined = joined, .advantages = advantages, .scales = scales, .returns = returns};
+    struct advantage_stats advantage_stats;
+    assert_ok(advantage_compute(&options, &input, &output, &advantage_stats, &err), &err);
+    struct policy_options policy = policy_options_defaults();
+    policy.aggregation = POLICY_TOKENS;
+    const struct policy_batch batch = {.completions = completions_of(sample),
+                                       .logp = sample->logp,
+                                       .advantages = advantages,
+                                       .step_completions = ANSWERS,
+                                       .step_tokens = tokens};
+    struct policy_stats stats = {.units = 0};
+    objective_policy(&policy, &batch, sample->slopes, &stats);
+    const struct value_batch critic = {.count = tokens,
+                                       .values = values,
+                                       .old_values = values,
+                                       .returns = returns,
+                                       .clip = 0.2,
+                                       .step_tokens = tokens};
+    objective_value(&critic, value_slopes, &clipped);
+    for (int64_t t = 0; t < tokens; t++) {
+        const int64_t y = sample->answers[t / world->length];
+        const int64_t cell = small_world_cell(world, y, t % world->length);
+        state_values[cell / world->vocab] -= rate * value_slopes[t];
+    }
+}
+
 static void logvar_step(struct sample *sample, const struct regulariser *reg) {
     const struct logvar_batch batch = {.completions = completions_of(sample),
                                        .rewards = sample->rewards,
@@ -110,18 +162,21 @@ static void logvar_step(struct sample *sample, const struct regulariser *reg) {
 
 /* Adam (Kingma and Ba 2015), the rate going down to nothing along a half cosine, from the
  * reference. Fills the probabilities of the answers. */
-static void train(const struct small_world *world, const struct regulariser *reg, bool is_logvar,
-                  double *out_probabilities) {
+static void train(const struct small_world *world, const struct regulariser *reg,
+                  enum trainer trainer, double *out_probabilities) {
     double logits[WORLD_CELLS_MAX], logp[WORLD_CELLS_MAX];
     double first[WORLD_CELLS_MAX] = {0.0}, second[WORLD_CELLS_MAX] = {0.0};
+    double state_values[WORLD_CELLS_MAX] = {0.0};
     small_world_reference(world, logits);
     for (int64_t step = 0; step < STEPS; step++) {
         struct sample sample;
         double gradient[WORLD_CELLS_MAX];
         small_world_policy(world, logits, logp);
         draw(&sample, world, logp, step);
-        if (is_logvar) {
+        if (trainer == LOGVAR) {
             logvar_step(&sample, reg);
+        } else if (trainer == ACTOR_CRITIC) {
+            critic_step(&sample, world, reg, state_values, 0.5);
         } else {
             policy_step(&sample, world, reg, logp);
         }
@@ -145,10 +200,10 @@ static void train(const struct small_world *world, const struct regulariser *reg
 }
 
 static double distance_after_training(const struct small_world *world,
-                                      const struct regulariser *reg, bool is_logvar) {
+                                      const struct regulariser *reg, enum trainer trainer) {
     double optimum[WORLD_ANSWERS_MAX], reached[WORLD_ANSWERS_MAX];
     small_world_optimum(world, reg, optimum);
-    train(world, reg, is_logvar, reached);
+    train(world, reg, trainer, reached);
     return small_world_distance(world, reached, optimum);
 }
 
@@ -163,7 +218,7 @@ static void test_training__reaches_the_optimum(void **state) {
     const struct regulariser regs[] = {kl, pm, cpm, exact(kl), exact(pm), exact(cpm)};
     for (int w = 0; w < 2; w++) {
         for (size_t r = 0; r < sizeof regs / sizeof *regs; r++) {
-            assert_near(distance_after_training(worlds[w], &regs[r], false), 0.0, 0.02);
+            assert_near(distance_after_training(worlds[w], &regs[r], GROUPS_OF_ANSWERS), 0.0, 0.02);
         }
     }
 }
@@ -174,7 +229,18 @@ static void test_logvar_training__reaches_the_optimum(void **state) {
     const struct regulariser regs[] = {kl, pm, cpm};
     for (int w = 0; w < 2; w++) {
         for (size_t r = 0; r < sizeof regs / sizeof *regs; r++) {
-            assert_near(distance_after_training(worlds[w], &regs[r], true), 0.0, 0.02);
+            assert_near(distance_after_training(worlds[w], &regs[r], LOGVAR), 0.0, 0.02);
+        }
+    }
+}
+
+static void test_actor_critic_training__reaches_the_optimum(void **state) {
+    (void)state;
+    const struct small_world *worlds[] = {&small_world_one, &small_world_two};
+    const struct regulariser regs[] = {kl, pm, cpm};
+    for (int w = 0; w < 2; w++) {
+        for (size_t r = 0; r < sizeof regs / sizeof *regs; r++) {
+            assert_near(distance_after_training(worlds[w], &regs[r], ACTOR_CRITIC), 0.0, 0.02);
         }
     }
 }
@@ -188,7 +254,7 @@ static void test_training_with_two_betas__reaches_the_optimum(void **state) {
     const struct regulariser both[] = {reg, exact(reg)};
     for (int i = 0; i < 2; i++) {
         double reached[WORLD_ANSWERS_MAX];
-        train(&small_world_one, &both[i], false, reached);
+        train(&small_world_one, &both[i], GROUPS_OF_ANSWERS, reached);
         assert_near(small_world_distance(&small_world_one, reached, truth), 0.0, 0.02);
     }
 }
@@ -215,13 +281,13 @@ static void test_biased_reference__matching_keeps_shares(void **state) {
     double reached[WORLD_ANSWERS_MAX];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct small_world world = divided_world(cases[i].share, cases[i].reference);
-        train(&world, &kl, false, reached);
+        train(&world, &kl, GROUPS_OF_ANSWERS, reached);
         assert_near(reached[0], cases[i].by_kl, 0.02);
-        train(&world, &pm, false, reached);
+        train(&world, &pm, GROUPS_OF_ANSWERS, reached);
         assert_near(reached[0], cases[i].share, 0.02);
     }
     const struct small_world world = divided_world(0.6, 0.99);
-    train(&world, &kl_tenth, false, reached);
+    train(&world, &kl_tenth, GROUPS_OF_ANSWERS, reached);
     assert_true(reached[1] < 0.002);
 }
 
@@ -229,6 +295,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_training__reaches_the_optimum),
         cmocka_unit_test(test_logvar_training__reaches_the_optimum),
+        cmocka_unit_test(test_actor_critic_training__reaches_the_optimum),
         cmocka_unit_test(test_training_with_two_betas__reaches_the_optimum),
         cmocka_unit_test(test_biased_reference__matching_keeps_shares),
     };

@@ -389,6 +389,90 @@ static void test_lora__trains_adapters_and_the_head(void **state) {
     tt_scope_close(s);
 }
 
+/* --- values of states ------------------------------------------------------------------------- */
+
+#define VALUE_SCALE 3.0
+#define VALUE_COUNT 2
+
+/* Begins at nothing; then value i is scale * w . h_i, and what its weight is pulled with is
+ * scale * (h_0 + h_1), whether all weights are trained or adapters. */
+static void check_values(enum model_training training) {
+    struct error err = ERROR_INIT;
+    const struct model_options options = {
+        .compute = TT_F32,
+        .training = training,
+        .lora = {.rank = 2, .alpha = 2, .target_roles = 1U << MODEL_V},
+        .value_scale = VALUE_SCALE,
+    };
+    SCOPED(packed_batch) struct packed_batch batch = PACKED_BATCH_INIT;
+    SCOPED(model) struct model *model = open_model("llama", &options);
+    const int64_t width = model_config_of(model)->hidden;
+    const int32_t ids[] = {1, 2, 3, 4};
+    const bool is_target[] = {false, false, true, true}; /* drawn in the states of 2 and of 3 */
+    double states[4 * ELEMENTS_MAX], slopes[ELEMENTS_MAX], values[VALUE_COUNT];
+    float weight[ELEMENTS_MAX];
+    assert_true(width <= ELEMENTS_MAX);
+    assert_ok(packed_batch_add(&batch, ids, 4, is_target, &err), &err);
+    assert_int_equal(batch.targets, VALUE_COUNT);
+    for (int64_t d = 0; d < width; d++) {
+        weight[d] = (float)(d % 7) / 8.0F - 0.25F;
+    }
+    tt_scope *s = tt_scope_open(TT_NO_GRAD);
+    tt_tensor *at_first = model_values(s, model, model_hidden(s, model, &batch), &batch);
+    assert_ok(tt_read_f64(s, tt_cast(s, at_first, TT_F64), values, VALUE_COUNT, &err), &err);
+    assert_near(values[0], 0.0, 0.0);
+    tt_copy_inplace(s, tt_param(s, model_trained(model), "value.weight"),
+                    tt_borrow(s, TT_F32, weight, TT_SHAPE(1, width)));
+    tt_scope_close(s);
+    s = tt_scope_open(TT_GRAD);
+    tt_tensor *hidden = model_hidden(s, model, &batch);
+    tt_tensor *valued = model_values(s, model, hidden, &batch);
+    assert_ok(tt_read_f64(s, tt_cast(s, tt_detach(s, valued), TT_F64), values, VALUE_COUNT, &err),
+              &err);
+    assert_ok(tt_read_f64(s, tt_cast(s, tt_detach(s, hidden), TT_F64), states, 4 * width, &err),
+              &err);
+    assert_ok(tt_backward(s, tt_sum(s, valued), &err), &err);
+    tt_tensor *pull = tt_param_grad(s, model_trained(model), "value.weight");
+    assert_ok(tt_read_f64(s, tt_cast(s, pull, TT_F64), slopes, width, &err), &err);
+    for (int64_t i = 0; i < VALUE_COUNT; i++) {
+        double dot = 0.0;
+        for (int64_t d = 0; d < width; d++) {
+            dot += (double)weight[d] * states[(i + 1) * width + d];
+        }
+        assert_near(values[i], VALUE_SCALE * dot, 1e-4);
+    }
+    for (int64_t d = 0; d < width; d++) {
+        assert_near(slopes[d], VALUE_SCALE * (states[width + d] + states[2 * width + d]), 1e-4);
+    }
+    tt_scope_close(s);
+}
+
+static void test_values__are_of_the_states_that_targets_were_drawn_in(void **state) {
+    (void)state;
+    check_values(MODEL_TRAIN_ALL);
+    check_values(MODEL_TRAIN_LORA);
+}
+
+static void test_values__need_a_language_model_in_training(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    struct model *none = NULL;
+    const struct model_options frozen = {.compute = TT_F32, .value_scale = 1.0};
+    const struct model_options score = {.compute = TT_F32,
+                                        .training = MODEL_TRAIN_ALL,
+                                        .head = MODEL_HEAD_SCORE,
+                                        .value_scale = 1.0};
+    assert_fails(model_open(model_case_path("llama"), &frozen, &none, &err), ERR_CONFIG,
+                 "only language models in training value states", &err);
+    assert_fails(model_open(model_case_path("llama"), &score, &none, &err), ERR_CONFIG,
+                 "only language models in training value states", &err);
+    SCOPED(packed_batch) struct packed_batch batch = PACKED_BATCH_INIT;
+    SCOPED(model)
+    struct model *plain = open_model("llama", &(struct model_options){.compute = TT_F32});
+    assert_refused(r, model_values(r, plain, NULL, &batch), ERR_INTERNAL,
+                   "the model was made without values");
+}
+
 /* --- refusals --------------------------------------------------------------------------------- */
 
 static void test_heads__the_wrong_one_is_refused(void **state) {
@@ -476,6 +560,8 @@ int main(void) {
         MODEL_TEST(test_new__draws_the_head_by_the_seed),
         MODEL_TEST(test_new__a_head_of_zeros_scores_zero),
         MODEL_TEST(test_lora__trains_adapters_and_the_head),
+        MODEL_TEST(test_values__are_of_the_states_that_targets_were_drawn_in),
+        MODEL_TEST(test_values__need_a_language_model_in_training),
         MODEL_TEST(test_heads__the_wrong_one_is_refused),
         MODEL_TEST(test_set_pad__keeps_what_files_need),
         MODEL_TEST(test_new__survives_failing_allocations),
