@@ -214,7 +214,10 @@ static void add_next(struct strbuf *out, const struct demo_result *result) {
                     "  accord align my.db -m MODEL -r lm:runs/reward/final -o runs/aligned\n"
                     "  accord generate runs/aligned/final \"What shall we drink?\" --samples 8\n");
     if (result->folder) {
-        strbuf_addf(out, "The files of this run are in %s\n", result->folder);
+        strbuf_addf(out,
+                    "The files of this run are in %s, a picture of the shares in %s/" DEMO_PICTURE
+                    "\n",
+                    result->folder, result->folder);
     } else {
         strbuf_add(out, "To keep the files of this run: accord demo --output demo\n");
     }

@@ -23,6 +23,8 @@ enum demo_policy {
         DEMO_POLICY_COUNT
 };
 
+#define DEMO_PICTURE "shares.svg" /* in the folder: demo_chart.h */
+
 struct demo_result {
     uint64_t seed;
     double votes[DEMO_TOPICS]; /* on training prompts */

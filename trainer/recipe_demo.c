@@ -11,6 +11,7 @@
 #include "base/invariant.h"
 #include "base/scoped.h"
 #include "trainer/command_run.h"
+#include "trainer/demo_chart.h"
 #include "trainer/demo_recipe.h"
 #include "trainer/demo_report.h"
 #include "trainer/lm_module.h"
@@ -231,13 +232,20 @@ static enum err_code measure(struct demo *demo, struct demo_result *result, stru
     return ERR_OK;
 }
 
+static enum err_code draw(const struct demo_result *result, struct error *err) {
+    SCOPED(strbuf) struct strbuf picture = STRBUF_INIT(OUTPUT_BYTES_MAX);
+    TRY(demo_chart_add(result, &picture, err));
+    return file_atomic_write_whole(DEMO_PICTURE, strbuf_text(&picture), picture.length, err);
+}
+
 static enum err_code walk(struct demo *demo, struct demo_result *result, struct error *err) {
     TRY(write_world(demo, err));
     TRY(gather(demo, err));
     TRY(train_start(demo, err));
     TRY(fit_reward(demo, err));
     TRY(align_both_ways(demo, err));
-    return measure(demo, result, err);
+    TRY(measure(demo, result, err));
+    return draw(result, err);
 }
 
 /* --- where it happens ------------------------------------------------------------------------- */
