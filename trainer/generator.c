@@ -11,13 +11,13 @@
 #include "policy/lora_adapter.h"
 #include "policy/model_tokenizer.h"
 #include "policy/weight_source.h"
+#include "trainer/stop_ids.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #define CONTEXT_DEFAULT  4096 /* tokens: a cache for more is for users to ask for */
 #define ANSWER_BYTES_MAX (64 * MIB)
-#define STOP_IDS_MAX     (MODEL_EOS_MAX + 2)
 
 /* An answer on its way: its text so far, and how much of it has been given out. */
 struct writing {
@@ -46,8 +46,7 @@ struct generator {
     const struct chat_template *template; /* NULL: plain text */
     struct decoder *decoder;
     int64_t context;
-    int32_t stop_ids[STOP_IDS_MAX];
-    int64_t stop_ids_count;
+    struct stop_ids stops;
     size_t stop_bytes_max; /* of the longest stop text */
     struct chat_tokens tokens;
     struct request **requests; /* [requests_count], by the decoder's tag */
@@ -64,32 +63,7 @@ static enum err_code read_weights(void *context, const struct model_tensor *tens
                                     generator->options.threads, out_values, err);
 }
 
-static void add_stop_id(struct generator *generator, int64_t id) {
-    for (int64_t i = 0; i < generator->stop_ids_count; i++) {
-        if (generator->stop_ids[i] == id) {
-            return;
-        }
-    }
-    if (id >= 0) {
-        generator->stop_ids[generator->stop_ids_count] = (int32_t)id;
-        generator->stop_ids_count++;
-    }
-}
-
-/* What ends a text by the model's files, and a turn by the template. */
-static enum err_code find_stops(struct generator *generator, struct error *err) {
-    const struct model_config *config = weight_source_config(generator->source);
-    for (int64_t i = 0; i < config->eos_count; i++) {
-        add_stop_id(generator, config->eos[i]);
-    }
-    add_stop_id(generator, tokenizer_eos(generator->tokenizer));
-    if (generator->template) {
-        int32_t id = -1;
-        const struct chat_format format = {.tok = generator->tokenizer,
-                                           .template = generator->template};
-        TRY(chat_stop_id(&format, &id, err));
-        add_stop_id(generator, id);
-    }
+static enum err_code measure_stop_texts(struct generator *generator, struct error *err) {
     for (int64_t i = 0; i < generator->options.stops_count; i++) {
         const size_t bytes = strlen(generator->options.stops[i]);
         if (bytes == 0) {
@@ -148,7 +122,9 @@ enum err_code generator_open(const struct generator_options *options, struct gen
     TRY(model_tokenizer_open(options->model, &generator->tokenizer, err));
     TRY(model_tokenizer_check(generator->tokenizer, config, err));
     TRY(choose_template(generator, err));
-    TRY(find_stops(generator, err));
+    TRY(stop_ids_find(weight_source_config(generator->source), generator->tokenizer,
+                      generator->template, &generator->stops, err));
+    TRY(measure_stop_texts(generator, err));
     TRY(sampler_config_check(&options->sampling, config->vocab, err));
     TRY(open_decoder(generator, err));
     *out = MOVE(generator);
@@ -255,20 +231,11 @@ static bool give_out(const struct generator *generator, struct writing *writing,
     return bytes == 0 || options->on_text(options->on_text_context, text, bytes);
 }
 
-static bool is_stop_id(const struct generator *generator, int32_t id) {
-    for (int64_t i = 0; i < generator->stop_ids_count; i++) {
-        if (generator->stop_ids[i] == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool take_token(void *context, const struct decoder_token *token) {
     const struct request *request = context;
     const struct generator *generator = request->generator;
     struct writing *writing = &request->writings[token->index];
-    if (is_stop_id(generator, token->choice.token)) {
+    if (stop_ids_have(&generator->stops, token->choice.token)) {
         return true;
     }
     const struct text_span spelled = tokenizer_token(generator->tokenizer, token->choice.token);
@@ -374,8 +341,8 @@ enum err_code generator_submit(struct generator *generator, const struct generat
         .samples = prompt->samples,
         .sampling = generator->options.sampling,
         .new_tokens_max = generator->options.new_tokens_max,
-        .stops = generator->stop_ids,
-        .stop_count = generator->stop_ids_count,
+        .stops = generator->stops.list,
+        .stop_count = generator->stops.count,
         .seed = generator->options.seed,
         .rng_step = prompt->number,
         .tag = tag,

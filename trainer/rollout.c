@@ -8,20 +8,19 @@
 #include "base/utf8.h"
 #include "data/tokenizer.h"
 #include "policy/decoder.h"
+#include "trainer/stop_ids.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-#define STOP_IDS_MAX     (MODEL_EOS_MAX + 2)
 #define ANSWER_BYTES_MAX (64 * MIB)
 
 struct rollout {
     struct model *model;
     struct rollout_options options;
     struct decoder *decoder;
-    int32_t stop_ids[STOP_IDS_MAX];
-    int64_t stop_ids_count;
+    struct stop_ids stops;
     struct strbuf text;
     struct decoder_sample *samples; /* [sample_capacity]: those of a request, by place */
     int64_t sample_count, sample_capacity;
@@ -33,36 +32,6 @@ static enum err_code read_weight(void *context, const struct model_tensor *tenso
                                  float *out_values, struct error *err) {
     const struct rollout *rollout = context;
     return model_read_merged(rollout->model, tensor, out_values, err);
-}
-
-static bool is_stop(const struct rollout *rollout, int64_t id) {
-    for (int64_t i = 0; i < rollout->stop_ids_count; i++) {
-        if (rollout->stop_ids[i] == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void add_stop(struct rollout *rollout, int64_t id) {
-    if (id >= 0 && !is_stop(rollout, id)) {
-        rollout->stop_ids[rollout->stop_ids_count++] = (int32_t)id;
-    }
-}
-
-/* What ends a text by the model's files, and a turn by the template. */
-static enum err_code find_stops(struct rollout *rollout, struct error *err) {
-    const struct model_config *config = model_config_of(rollout->model);
-    const struct chat_format format = {.tok = rollout->options.tokenizer,
-                                       .template = rollout->options.template};
-    int32_t end_of_turn = -1;
-    for (int64_t i = 0; i < config->eos_count; i++) {
-        add_stop(rollout, config->eos[i]);
-    }
-    add_stop(rollout, tokenizer_eos(rollout->options.tokenizer));
-    TRY(chat_stop_id(&format, &end_of_turn, err));
-    add_stop(rollout, end_of_turn);
-    return ERR_OK;
 }
 
 static struct decoder_weights weights_of(struct rollout *rollout) {
@@ -96,7 +65,8 @@ enum err_code rollout_open(struct model *model, const struct rollout_options *op
     rollout->model = model;
     rollout->options = *options;
     rollout->text = (struct strbuf)STRBUF_INIT(ANSWER_BYTES_MAX);
-    TRY(find_stops(rollout, err));
+    TRY(stop_ids_find(model_config_of(model), options->tokenizer, options->template,
+                      &rollout->stops, err));
     TRY(open_decoder(rollout, err));
     *out = MOVE(rollout);
     return ERR_OK;
@@ -136,8 +106,8 @@ static enum err_code submit(struct rollout *rollout, const struct rollout_reques
         .samples = request->samples,
         .sampling = sampler_config_plain(),
         .new_tokens_max = rollout->options.new_tokens_max,
-        .stops = rollout->stop_ids,
-        .stop_count = rollout->stop_ids_count,
+        .stops = rollout->stops.list,
+        .stop_count = rollout->stops.count,
         .seed = rollout->options.seed,
         .rng_step = request->step,
         .rng_item = place * request->samples,
