@@ -56,6 +56,9 @@ static const struct config_field policy_fields[] = {
                    "ratios above 1 plus this move no further"),
     FIELD_F64(align_policy_config, gamma, "1", 0.001, 1.0,
               "reinforce, ppo: what a nat of the next token counts; below 1 moves the optimum"),
+    FIELD_BOOL(align_policy_config, whiten, "false",
+               "ppo: advantages over their deviation in a step, as is customary; near a matched "
+               "policy, where they vanish, that makes noise of them"),
     FIELD_F64(align_policy_config, gae_lambda, "0.95", 0.0, 1.0,
               "ppo: 1 believes what was sampled, 0 what the critic expects (arXiv 1506.02438)"),
     FIELD_F64_OPEN(align_policy_config, value_clip, "0.2", 0.0, 1e6,

@@ -60,6 +60,7 @@ struct align_policy_config {
     int64_t updates; /* of the weights with the samples of a step */
     double clip_low, clip_high;
     double gamma;                                            /* reinforce, ppo */
+    bool whiten;                                             /* ppo */
     double gae_lambda, value_clip, value_weight, value_rate; /* ppo */
 };
 

@@ -31,6 +31,7 @@ static const enum advantage_kind advantage_kinds[ALIGN_DPO] = {
 
 static struct advantage_options advantage_of(const struct align_config *config) {
     struct advantage_options options = advantage_defaults(advantage_kinds[config->method]);
+    options.whiten = config->method == ALIGN_PPO ? config->policy.whiten : options.whiten;
     options.gamma = config->policy.gamma;
     options.lambda = config->policy.gae_lambda;
     return options;
