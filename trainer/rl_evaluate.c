@@ -136,6 +136,9 @@ enum err_code rl_evaluate(void *context, int64_t examples, struct train_row *out
             train_row_add(out_row, names[m], values[m]);
         }
     }
+    if (rl->reference) {
+        train_row_add(out_row, "eval_kl_sqrt", sqrt(fmax(values[POLICY_MEASURE_KL], 0.0)));
+    }
     align_watch_add(&rl->watch,
                     (const double[ALIGN_SIGN_COUNT]){
                         [ALIGN_SIGN_ENTROPY] = (double)NAN,

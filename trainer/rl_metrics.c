@@ -108,6 +108,7 @@ void rl_add_metrics(const struct rl *rl, struct train_row *row) {
             kl += round->answers.logp_nats[t] - round->reference_logp[t];
         }
         train_row_add(row, "kl", kl * per_answer);
+        train_row_add(row, "kl_sqrt", sqrt(fmax(kl * per_answer, 0.0)));
     }
     add_lengths(&round->answers, row);
     add_sampling(round, row);
