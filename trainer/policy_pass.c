@@ -2,6 +2,7 @@
 #include "trainer/policy_pass.h"
 
 #include "base/scoped.h"
+#include "policy/micro_batch_plan.h"
 
 /* --- filling ---------------------------------------------------------------------------------- */
 
@@ -37,48 +38,52 @@ static bool is_first_of_prompt(const struct rollout_request *request, int64_t fi
     return answer == first || answer % request->samples == 0;
 }
 
-/* Fills the batch with answers from `first` on; `*out_last` is the first that is not in it. */
+/* What micro-batches are cut from. */
+struct cutting {
+    const struct rollout_request *request;
+    const struct rollout_answers *answers; /* NULL: each has `answer_tokens` */
+    int64_t answer_tokens;
+    int64_t unit; /* in answers */
+};
+
+static int64_t tokens_of(const void *context, int64_t unit, int64_t first) {
+    const struct cutting *cutting = context;
+    const struct rollout_request *request = cutting->request;
+    const int64_t begin = unit * cutting->unit;
+    const int64_t *starts = cutting->answers ? cutting->answers->starts : NULL;
+    const int64_t own = starts ? starts[begin + cutting->unit] - starts[begin]
+                               : cutting->unit * cutting->answer_tokens;
+    const bool is_first = is_first_of_prompt(request, first * cutting->unit, begin);
+    return own + (is_first ? request->prompts[begin / request->samples]->count : 0);
+}
+
+static struct micro_batch_plan plan_of(const struct policy_pass *pass,
+                                       const struct cutting *cutting) {
+    const int64_t answers = cutting->request->prompt_count * cutting->request->samples;
+    return (struct micro_batch_plan){.count = answers / cutting->unit,
+                                     .tokens_max = pass->tokens_max,
+                                     .tokens_of = tokens_of,
+                                     .context = cutting};
+}
+
+/* Fills the batch with answers first .. last - 1. */
 static enum err_code fill(struct policy_pass *pass, const struct policy_texts *texts, int64_t first,
-                          int64_t *out_last, struct error *err) {
-    const int64_t unit = unit_of(pass, texts->request);
-    int64_t last = first;
+                          int64_t last, struct error *err) {
     packed_batch_reset(&pass->batch);
-    while (last < texts->answers->count) {
-        int64_t tokens = 0;
-        for (int64_t i = last; i < last + unit; i++) {
-            const bool is_first = is_first_of_prompt(texts->request, first, i);
-            tokens += answer_tokens(texts, i) + (is_first ? prompt_of(texts, i)->count : 0);
-        }
-        if (last > first && pass->batch.tokens + tokens > pass->tokens_max) {
-            break;
-        }
-        for (const int64_t end = last + unit; last < end; last++) {
-            const bool is_first = is_first_of_prompt(texts->request, first, last);
-            TRY(add_answer(pass, texts, last, is_first, err));
-        }
+    for (int64_t i = first; i < last; i++) {
+        TRY(add_answer(pass, texts, i, is_first_of_prompt(texts->request, first, i), err));
     }
     pass->tokens += pass->batch.tokens;
-    *out_last = last;
     return packed_batch_fill(&pass->batch, PACKED_BATCH_ROWS, model_config_of(pass->model)->context,
                              err);
 }
 
 int64_t policy_pass_tokens(const struct policy_pass *pass, const struct rollout_request *request,
                            int64_t answer_tokens) {
-    const int64_t unit = unit_of(pass, request);
-    int64_t first = 0;
-    int64_t tokens = 0;
-    int64_t most = 0;
-    for (int64_t i = 0; i < request->prompt_count * request->samples; i += unit) {
-        const int64_t prompt = request->prompts[i / request->samples]->count;
-        const int64_t own = unit * answer_tokens;
-        const int64_t more = own + (is_first_of_prompt(request, first, i) ? prompt : 0);
-        const bool is_full = tokens + more > pass->tokens_max;
-        first = is_full ? i : first;
-        tokens = is_full ? own + prompt : tokens + more;
-        most = tokens > most ? tokens : most;
-    }
-    return most;
+    const struct cutting cutting = {
+        .request = request, .answer_tokens = answer_tokens, .unit = unit_of(pass, request)};
+    const struct micro_batch_plan plan = plan_of(pass, &cutting);
+    return micro_batch_most(&plan);
 }
 
 /* --- passes ----------------------------------------------------------------------------------- */
@@ -160,8 +165,13 @@ static enum err_code backward(tt_scope *s, const struct token_numbers *token, in
 static enum err_code run_pass(struct policy_pass *pass, const struct policy_texts *texts,
                               const struct policy_weigh *weigh, const struct policy_numbers *out,
                               struct error *err) {
+    const struct cutting cutting = {.request = texts->request,
+                                    .answers = texts->answers,
+                                    .unit = unit_of(pass, texts->request)};
+    const struct micro_batch_plan plan = plan_of(pass, &cutting);
     for (int64_t first = 0, last = 0; first < texts->answers->count; first = last) {
-        TRY(fill(pass, texts, first, &last, err));
+        last = cutting.unit * micro_batch_end(&plan, first / cutting.unit);
+        TRY(fill(pass, texts, first, last, err));
         const int64_t begin = texts->answers->starts[first];
         const int64_t count = texts->answers->starts[last] - begin;
         SCOPED(tt_scope)

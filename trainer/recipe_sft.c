@@ -7,6 +7,7 @@
 #include "base/scoped.h"
 #include "base/strbuf.h"
 #include "data/epoch_order.h"
+#include "policy/micro_batch_plan.h"
 #include "policy/packed_batch.h"
 #include "trainer/lm_functions.h"
 #include "trainer/lm_run.h"
@@ -25,93 +26,108 @@ struct sft {
     struct model *model;
     struct epoch_order order;
     int64_t examples_per_step;
-    struct token_sequence *sequences; /* [examples_per_step], of one step */
+    int64_t *places; /* [examples_per_step] in the training set, of one step */
     struct packed_batch batch;
     int64_t micro_batch_tokens;
 };
 
-/* --- micro-batches --- */
+/* --- passes through the model --- */
 
-static enum err_code flush(struct sft *sft, int64_t step_targets, enum tt_grad_mode grad,
-                           struct sft_sums *sums, struct error *err) {
-    if (sft->batch.sequences == 0) {
-        return ERR_OK;
-    }
-    TRY(packed_batch_fill(&sft->batch, PACKED_BATCH_ROWS, model_config_of(sft->model)->context,
-                          err));
-    TRY(sft_loss_add(sft->model, &sft->batch, step_targets, grad, sums, err));
-    packed_batch_reset(&sft->batch);
-    return ERR_OK;
+struct pass {
+    struct sft *sft;
+    const struct token_set *set;
+    const int64_t *places; /* [count] in the set; NULL: 0, 1, ... */
+    int64_t count;
+    enum tt_grad_mode grad;
+    int64_t targets; /* that gradients are a mean over */
+    struct sft_sums sums;
+};
+
+static struct token_sequence sequence_of(const struct pass *pass, int64_t i) {
+    return token_set_at(pass->set, pass->places ? pass->places[i] : i);
 }
 
-/* Adds a sequence to the micro-batch, computing first what is in it where both are too much. */
-static enum err_code take(struct sft *sft, const struct token_sequence *sequence,
-                          int64_t step_targets, enum tt_grad_mode grad, struct sft_sums *sums,
-                          struct error *err) {
-    if (sft->batch.tokens + sequence->count > sft->micro_batch_tokens) {
-        TRY(flush(sft, step_targets, grad, sums, err));
+static int64_t tokens_of(const void *context, int64_t unit, int64_t first) {
+    (void)first;
+    return sequence_of(context, unit).count;
+}
+
+static struct micro_batch_plan plan_of(const struct pass *pass) {
+    return (struct micro_batch_plan){.count = pass->count,
+                                     .tokens_max = pass->sft->micro_batch_tokens,
+                                     .tokens_of = tokens_of,
+                                     .context = pass};
+}
+
+static enum err_code run_pass(struct pass *pass, struct error *err) {
+    const struct micro_batch_plan plan = plan_of(pass);
+    struct sft *sft = pass->sft;
+    for (int64_t first = 0, last = 0; first < plan.count; first = last) {
+        last = micro_batch_end(&plan, first);
+        packed_batch_reset(&sft->batch);
+        for (int64_t i = first; i < last; i++) {
+            const struct token_sequence text = sequence_of(pass, i);
+            TRY(packed_batch_add(&sft->batch, text.ids, text.count, text.is_target, err));
+        }
+        TRY(packed_batch_fill(&sft->batch, PACKED_BATCH_ROWS, model_config_of(sft->model)->context,
+                              err));
+        TRY(sft_loss_add(sft->model, &sft->batch, pass->targets, pass->grad, &pass->sums, err));
     }
-    return packed_batch_add(&sft->batch, sequence->ids, sequence->count, sequence->is_target, err);
+    return ERR_OK;
 }
 
 /* --- the recipe --- */
 
-/* Into sft->sequences; returns how many targets they have together. */
-static int64_t gather(struct sft *sft, int64_t step) {
-    int64_t targets = 0;
-    for (int64_t i = 0; i < sft->examples_per_step; i++) {
-        const int64_t place = epoch_order_at(&sft->order, step * sft->examples_per_step + i);
-        sft->sequences[i] = token_set_at(&sft->data->training, place);
-        targets += sft->sequences[i].targets;
+/* The examples of a step. */
+static struct pass gather(struct sft *sft, int64_t step) {
+    struct pass pass = {.sft = sft,
+                        .set = &sft->data->training,
+                        .places = sft->places,
+                        .count = sft->examples_per_step,
+                        .grad = TT_GRAD};
+    for (int64_t i = 0; i < pass.count; i++) {
+        sft->places[i] = epoch_order_at(&sft->order, step * pass.count + i);
+        pass.targets += sequence_of(&pass, i).targets;
     }
-    return targets;
+    return pass;
 }
 
 static int64_t step_tokens(void *context, int64_t step) {
-    struct sft *sft = context;
-    int64_t tokens = 0;
-    int64_t most = 0;
-    (void)gather(sft, step);
-    for (int64_t i = 0; i < sft->examples_per_step; i++) {
-        const int64_t count = sft->sequences[i].count;
-        tokens = tokens + count > sft->micro_batch_tokens ? count : tokens + count;
-        most = tokens > most ? tokens : most;
-    }
-    return most;
+    const struct pass pass = gather(context, step);
+    const struct micro_batch_plan plan = plan_of(&pass);
+    return micro_batch_most(&plan);
 }
 
 static enum err_code gradients(void *context, int64_t step, struct train_row *out_row,
                                struct error *err) {
-    struct sft *sft = context;
-    struct sft_sums sums = {.targets = 0};
-    const int64_t targets = gather(sft, step);
-    for (int64_t i = 0; i < sft->examples_per_step; i++) {
-        TRY(take(sft, &sft->sequences[i], targets, TT_GRAD, &sums, err));
-    }
-    TRY(flush(sft, targets, TT_GRAD, &sums, err));
-    train_row_add(out_row, "loss", sums.nll_nats / (double)sums.targets);
-    train_row_add(out_row, "mean_token_accuracy", (double)sums.correct / (double)sums.targets);
-    train_row_add(out_row, "entropy", sums.entropy_nats / (double)sums.targets);
-    train_row_add(out_row, "target_tokens", (double)sums.targets);
-    out_row->tokens = sums.tokens;
+    struct pass pass = gather(context, step);
+    const struct sft_sums *sums = &pass.sums;
+    TRY(run_pass(&pass, err));
+    train_row_add(out_row, "loss", sums->nll_nats / (double)sums->targets);
+    train_row_add(out_row, "mean_token_accuracy", (double)sums->correct / (double)sums->targets);
+    train_row_add(out_row, "entropy", sums->entropy_nats / (double)sums->targets);
+    train_row_add(out_row, "target_tokens", (double)sums->targets);
+    out_row->tokens = sums->tokens;
     return ERR_OK;
 }
 
 static enum err_code evaluate(void *context, int64_t examples, struct train_row *out_row,
                               struct error *err) {
     struct sft *sft = context;
-    struct sft_sums sums = {.targets = 0};
-    for (int64_t i = 0; i < examples; i++) {
-        const struct token_sequence sequence = token_set_at(&sft->data->validation, i);
-        TRY(take(sft, &sequence, 1, TT_NO_GRAD, &sums, err));
-    }
-    TRY(flush(sft, 1, TT_NO_GRAD, &sums, err));
-    const double loss = sums.nll_nats / (double)sums.targets;
+    struct pass pass = {.sft = sft,
+                        .set = &sft->data->validation,
+                        .count = examples,
+                        .grad = TT_NO_GRAD,
+                        .targets = 1};
+    const struct sft_sums *sums = &pass.sums;
+    TRY(run_pass(&pass, err));
+    const double loss = sums->nll_nats / (double)sums->targets;
     train_row_add(out_row, "eval_loss", loss);
-    train_row_add(out_row, "eval_mean_token_accuracy", (double)sums.correct / (double)sums.targets);
-    train_row_add(out_row, "eval_entropy", sums.entropy_nats / (double)sums.targets);
-    train_row_add(out_row, "eval_target_tokens", (double)sums.targets);
-    out_row->tokens = sums.tokens;
+    train_row_add(out_row, "eval_mean_token_accuracy",
+                  (double)sums->correct / (double)sums->targets);
+    train_row_add(out_row, "eval_entropy", sums->entropy_nats / (double)sums->targets);
+    train_row_add(out_row, "eval_target_tokens", (double)sums->targets);
+    out_row->tokens = sums->tokens;
     (void)snprintf(out_row->note, sizeof out_row->note, ", perplexity %.2f", exp(loss));
     return ERR_OK;
 }
@@ -124,16 +140,16 @@ static enum err_code sft_init(struct sft *sft, const struct train_config *config
     sft->model = model;
     sft->examples_per_step = config->examples_per_step;
     sft->micro_batch_tokens = train_micro_batch_tokens(config, model);
-    sft->sequences = mem_array((size_t)config->examples_per_step, sizeof *sft->sequences);
-    if (!sft->sequences) {
-        return err_oom(err, "sequences of a step");
+    sft->places = mem_array((size_t)config->examples_per_step, sizeof *sft->places);
+    if (!sft->places) {
+        return err_oom(err, "examples of a step");
     }
     return epoch_order_init(&sft->order, data->training.count, config->run.seed, err);
 }
 
 static void sft_scoped_end(struct sft *sft) {
     packed_batch_deinit(&sft->batch);
-    mem_free(sft->sequences);
+    mem_free(sft->places);
     epoch_order_deinit(&sft->order);
 }
 
