@@ -10,10 +10,9 @@
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/strbuf.h"
-#include "data/epoch_order.h"
 #include "policy/model_scorer.h"
-#include "policy/packed_batch.h"
 #include "reward/reward_file.h"
+#include "trainer/example_batches.h"
 #include "trainer/lm_functions.h"
 #include "trainer/lm_run.h"
 #include "trainer/reward_examples.h"
@@ -35,18 +34,11 @@ struct fit {
     const struct reward_data *data;
     struct model *model;
     struct reward_examples training, validation;
-    struct epoch_order order;
+    struct example_batches batches;
     struct reward_ties ties;
-    int64_t *gathered; /* [examples_per_step] of one step */
-    /* the micro-batch being filled */
-    struct packed_batch batch;
-    int64_t micro_batch_tokens;
-    int64_t *examples; /* [example_count] */
-    int64_t example_count, example_capacity;
-    double *scores, *slopes; /* [batch.added] */
+    double *scores, *slopes; /* [answers] of a micro-batch */
     int64_t answer_capacity;
-    struct token_sequence *texts; /* [answers] of one example */
-    struct reward_file file;      /* what will stand beside the weights */
+    struct reward_file file; /* what will stand beside the weights */
     struct hash_digest data_hash;
 };
 
@@ -55,9 +47,10 @@ struct pass {
     const struct reward_examples *examples;
     double ties[REWARD_TIES_MAX];
     double tie_slopes[REWARD_TIES_MAX];
-    double loss;     /* nats, times weight */
-    double weights;  /* of the examples */
-    int64_t answers; /* scored */
+    double loss;        /* nats, times weight */
+    double weights;     /* of the examples */
+    double step_weight; /* of all examples of the step, where slopes are wanted */
+    int64_t answers;    /* scored */
     double reward_sum, reward_min, reward_max;
     int64_t tokens;
     struct reward_agreement agreement;
@@ -89,74 +82,46 @@ static void judge(struct pass *pass, int64_t example, const double *scores, doub
 
 /* --- gradients of a micro-batch --- */
 
-/* A score that is not finite gives a gradient that is not: what then happens is
- * optimiser.nonfinite's to say. */
-static void judge_batch(struct fit *fit, struct pass *pass, double step_weight) {
+/* Leaves the slopes of the step's mean loss of the examples at places first .. last - 1. A score
+ * that is not finite gives a gradient that is not: what then happens is optimiser.nonfinite's to
+ * say. */
+static void judge_batch(struct fit *fit, struct pass *pass, int64_t first, int64_t last) {
+    const int64_t answers = fit->batches.batch.added;
     int64_t begin = 0;
-    for (int64_t k = 0; k < fit->batch.added; k++) {
+    for (int64_t k = 0; k < answers; k++) {
         fit->slopes[k] = isfinite(fit->scores[k]) ? 0.0 : (double)NAN;
     }
-    for (int64_t i = 0; i < fit->example_count; i++) {
-        judge(pass, fit->examples[i], fit->scores + begin, fit->slopes + begin);
-        begin += reward_examples_answers(pass->examples, fit->examples[i]);
+    for (int64_t i = first; i < last; i++) {
+        const int64_t example = fit->batches.step[i];
+        judge(pass, example, fit->scores + begin, fit->slopes + begin);
+        begin += reward_examples_answers(pass->examples, example);
+        pass->tokens += reward_examples_tokens(pass->examples, example);
     }
-    for (int64_t k = 0; k < fit->batch.added; k++) {
-        fit->slopes[k] /= step_weight;
+    for (int64_t k = 0; k < answers; k++) {
+        fit->slopes[k] /= pass->step_weight;
     }
 }
 
-/* Backwards with the sum of score times slope. */
-static enum err_code flush(struct fit *fit, struct pass *pass, double step_weight,
-                           struct error *err) {
-    if (fit->example_count == 0) {
-        return ERR_OK;
-    }
-    TRY(packed_batch_fill(&fit->batch, PACKED_BATCH_ROWS, model_config_of(fit->model)->context,
-                          err));
-    SCOPED(tt_scope) tt_scope *s = tt_scope_open_on(TT_GRAD, model_device(fit->model));
-    tt_tensor *hidden = model_hidden(s, fit->model, &fit->batch);         /* [N, D] */
-    tt_tensor *scores = model_scores(s, fit->model, hidden, &fit->batch); /* [A] */
-    tt_tensor *values = tt_cast(s, tt_detach(s, scores), TT_F64);
-    TRY(tt_read_f64(s, values, fit->scores, fit->batch.added, err));
-    judge_batch(fit, pass, step_weight);
-    tt_tensor *slopes = tt_from_f64(s, fit->slopes, TT_SHAPE(fit->batch.added));
-    tt_tensor *sum = tt_sum(s, tt_mul(s, scores, tt_cast(s, slopes, TT_F32))); /* [] */
-    TRY(tt_backward(s, sum, err));
-    packed_batch_reset(&fit->batch);
-    fit->example_count = 0;
-    return ERR_OK;
-}
-
-static enum err_code make_room(struct fit *fit, int64_t answers, struct error *err) {
+static enum err_code make_room(struct fit *fit, struct error *err) {
     const struct array_ref arrays[] = {ARRAY_REF(fit->scores), ARRAY_REF(fit->slopes)};
-    TRY(array_reserve(ARRAY_REF(fit->examples), &fit->example_capacity, fit->example_count + 1,
-                      "examples of a micro-batch", err));
-    return arrays_reserve(arrays, 2, &fit->answer_capacity, fit->batch.added + answers,
+    return arrays_reserve(arrays, 2, &fit->answer_capacity, fit->batches.batch.added,
                           "scores of a micro-batch", err);
 }
 
-/* The texts of an example's answers, into fit->texts, which has room; returns how many. */
-static int64_t list_texts(struct fit *fit, int64_t example) {
-    const int64_t answers = reward_examples_answers(&fit->training, example);
-    for (int64_t k = 0; k < answers; k++) {
-        fit->texts[k] = reward_examples_sequence(&fit->training, example, k);
-    }
-    return answers;
-}
-
-/* Adds an example to the micro-batch, computing first what is in it where both are too much. */
-static enum err_code take(struct fit *fit, struct pass *pass, int64_t example, double step_weight,
-                          struct error *err) {
-    const int64_t answers = list_texts(fit, example);
-    const int64_t tokens = packed_batch_tokens_of(fit->texts, answers);
-    if (fit->batch.tokens + tokens > fit->micro_batch_tokens) {
-        TRY(flush(fit, pass, step_weight, err));
-    }
-    TRY(make_room(fit, answers, err));
-    TRY(packed_batch_add_texts(&fit->batch, fit->texts, answers, err));
-    fit->examples[fit->example_count++] = example;
-    pass->tokens += reward_examples_tokens(pass->examples, example);
-    return ERR_OK;
+/* Backwards with the sum of score times slope. */
+static enum err_code learn(struct fit *fit, struct pass *pass, int64_t first, int64_t last,
+                           struct error *err) {
+    const struct packed_batch *batch = &fit->batches.batch;
+    TRY(make_room(fit, err));
+    SCOPED(tt_scope) tt_scope *s = tt_scope_open_on(TT_GRAD, model_device(fit->model));
+    tt_tensor *hidden = model_hidden(s, fit->model, batch);         /* [N, D] */
+    tt_tensor *scores = model_scores(s, fit->model, hidden, batch); /* [A] */
+    tt_tensor *values = tt_cast(s, tt_detach(s, scores), TT_F64);
+    TRY(tt_read_f64(s, values, fit->scores, batch->added, err));
+    judge_batch(fit, pass, first, last);
+    tt_tensor *slopes = tt_from_f64(s, fit->slopes, TT_SHAPE(batch->added));
+    tt_tensor *sum = tt_sum(s, tt_mul(s, scores, tt_cast(s, slopes, TT_F32))); /* [] */
+    return tt_backward(s, sum, err);
 }
 
 /* --- the recipe --- */
@@ -179,28 +144,9 @@ static void add_metrics(const struct pass *pass, const char *const names[6],
     }
 }
 
-static double gather(struct fit *fit, int64_t step) {
-    const int64_t count = fit->config->train.examples_per_step;
-    double weight = 0.0;
-    for (int64_t i = 0; i < count; i++) {
-        fit->gathered[i] = epoch_order_at(&fit->order, step * count + i);
-        weight += fit->training.terms.weights[fit->gathered[i]];
-    }
-    return weight;
-}
-
 static int64_t step_tokens(void *context, int64_t step) {
     struct fit *fit = context;
-    int64_t tokens = 0;
-    int64_t most = 0;
-    (void)gather(fit, step);
-    for (int64_t i = 0; i < fit->config->train.examples_per_step; i++) {
-        const int64_t answers = list_texts(fit, fit->gathered[i]);
-        const int64_t count = packed_batch_tokens_of(fit->texts, answers);
-        tokens = tokens + count > fit->micro_batch_tokens ? count : tokens + count;
-        most = tokens > most ? tokens : most;
-    }
-    return most;
+    return example_batches_most(&fit->batches, step);
 }
 
 static enum err_code gradients(void *context, int64_t step, struct train_row *out_row,
@@ -208,15 +154,15 @@ static enum err_code gradients(void *context, int64_t step, struct train_row *ou
     static const char *const names[6] = {"loss",        "accuracy",   "margin",
                                          "mean_reward", "min_reward", "max_reward"};
     struct fit *fit = context;
-    struct pass pass = {.examples = &fit->training};
-    const double weight = gather(fit, step);
+    struct pass pass = {.examples = &fit->training,
+                        .step_weight = example_batches_gather(&fit->batches, step)};
     reward_ties_values(&fit->ties, pass.ties);
-    for (int64_t i = 0; i < fit->config->train.examples_per_step; i++) {
-        TRY(take(fit, &pass, fit->gathered[i], weight, err));
+    for (int64_t first = 0, last = 0; first < fit->batches.count; first = last) {
+        TRY(example_batches_fill(&fit->batches, first, &last, err));
+        TRY(learn(fit, &pass, first, last, err));
     }
-    TRY(flush(fit, &pass, weight, err));
     for (int64_t t = 0; t < fit->ties.count; t++) {
-        pass.tie_slopes[t] /= weight;
+        pass.tie_slopes[t] /= pass.step_weight;
     }
     reward_ties_step(&fit->ties, step, pass.tie_slopes);
     add_metrics(&pass, names, out_row);
@@ -241,7 +187,8 @@ static enum err_code score_first(struct fit *fit, const struct reward_examples *
                                  struct error *err) {
     const int64_t answers = examples->terms.item_starts[count];
     SCOPED(model_scorer)
-    struct model_scorer scorer = {.model = fit->model, .tokens_max = fit->micro_batch_tokens};
+    struct model_scorer scorer = {.model = fit->model,
+                                  .tokens_max = fit->batches.options.tokens_max};
     out->texts = mem_array((size_t)answers, sizeof *out->texts);
     out->scores = mem_array((size_t)answers, sizeof *out->scores);
     if (!out->texts || !out->scores) {
@@ -353,15 +300,6 @@ static enum err_code add_files(void *context, const char *folder, struct error *
 
 /* --- from beginning to end --- */
 
-static int64_t most_answers(const struct reward_examples *examples) {
-    int64_t most = 0;
-    for (int64_t e = 0; e < examples->count; e++) {
-        const int64_t answers = reward_examples_answers(examples, e);
-        most = answers > most ? answers : most;
-    }
-    return most;
-}
-
 static enum err_code fit_init(struct fit *fit, struct error *err) {
     const struct train_config *train = &fit->config->train;
     const struct reward_parts_options parts = {
@@ -372,26 +310,23 @@ static enum err_code fit_init(struct fit *fit, struct error *err) {
         .seed = train->run.seed,
     };
     TRY(reward_parts_make(fit->run, fit->data, &parts, &fit->training, &fit->validation, err));
-    fit->micro_batch_tokens = train_micro_batch_tokens(train, fit->model);
-    fit->gathered = mem_array((size_t)train->examples_per_step, sizeof *fit->gathered);
-    fit->texts = mem_array((size_t)most_answers(&fit->training), sizeof *fit->texts);
-    if (!fit->gathered || !fit->texts) {
-        return err_oom(err, "examples of a step");
-    }
+    const struct example_batches_options batches = {
+        .examples = &fit->training,
+        .examples_per_step = train->examples_per_step,
+        .tokens_max = train_micro_batch_tokens(train, fit->model),
+        .context = model_config_of(fit->model)->context,
+        .seed = train->run.seed,
+    };
     TRY(reward_ties_init(&fit->ties, fit->training.objective,
                          (enum tabular_model)fit->config->loss.likelihood, err));
     TRY(reward_data_hash(fit->data, &fit->data_hash, err));
-    return epoch_order_init(&fit->order, fit->training.count, train->run.seed, err);
+    return example_batches_init(&fit->batches, &batches, err);
 }
 
 static void fit_scoped_end(struct fit *fit) {
     reward_examples_deinit(&fit->training);
     reward_examples_deinit(&fit->validation);
-    epoch_order_deinit(&fit->order);
-    packed_batch_deinit(&fit->batch);
-    mem_free(fit->gathered);
-    mem_free(fit->texts);
-    mem_free(fit->examples);
+    example_batches_deinit(&fit->batches);
     mem_free(fit->scores);
     mem_free(fit->slopes);
 }
@@ -464,8 +399,7 @@ enum err_code reward_fit_lm_run(struct run *run, const struct command_args *args
                       .data = &data,
                       .training = REWARD_EXAMPLES_INIT,
                       .validation = REWARD_EXAMPLES_INIT,
-                      .order = EPOCH_ORDER_INIT,
-                      .batch = PACKED_BATCH_INIT};
+                      .batches = EXAMPLE_BATCHES_INIT};
     TRY(train_model_open_tokenizer(&config->train, &tokenizer, err));
     TRY(train_model_look(&config->train, head.kind, &base, err));
     const struct reward_data_source source = {.project = args->positionals[0],
