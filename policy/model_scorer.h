@@ -4,13 +4,11 @@
  *           const struct token_sequence texts[] = {{.ids = ids, .count = count}, ...};
  *           TRY(model_scorer_score(&scorer, texts, texts_count, scores, err));
  * Does:     forward passes without gradients over texts laid end to end. What texts begin with in
- *           common, such as the prompt of several answers, is computed once (prefix_groups.h): the
- *           more texts a call brings, the more they share. The groups go longest first, so that a
- *           lack of memory shows at once. What a text scores does not depend on the others beyond
- *           the rounding of matrix products (policy/packed_batch.h).
- * Memory:   of the activations of tokens_max tokens, or of the longest text.
- * Owns:     a batch, whose room is kept for the next call, until model_scorer_deinit, which is safe
- *           twice; the model is borrowed.
+ *           common, such as the prompt of several answers, is computed once (text_batches.h): the
+ *           more texts a call brings, the more they share. What a text scores does not depend on
+ * the others beyond the rounding of matrix products (policy/packed_batch.h). Memory:   of the
+ * activations of tokens_max tokens, or of the longest text. Owns:     a batch, whose room is kept
+ * for the next call, until model_scorer_deinit, which is safe twice; the model is borrowed.
  * Threads:  as the model.
  */
 #ifndef POLICY_MODEL_SCORER_H

@@ -34,7 +34,7 @@ static enum err_code make_room(struct packed_batch *batch, int64_t tokens, int64
     const struct array_ref token_arrays[] = {ARRAY_REF(batch->ids), ARRAY_REF(batch->positions)};
     const struct array_ref target_arrays[] = {ARRAY_REF(batch->target_rows),
                                               ARRAY_REF(batch->target_ids),
-                                              ARRAY_REF(batch->target_sequences)};
+                                              ARRAY_REF(batch->target_owners)};
     TRY(arrays_reserve(token_arrays, 2, &batch->tokens_capacity, batch->tokens + tokens,
                        "tokens of a packed batch", err));
     TRY(arrays_reserve(target_arrays, 3, &batch->targets_capacity, batch->targets + targets,
@@ -50,7 +50,7 @@ static enum err_code make_room(struct packed_batch *batch, int64_t tokens, int64
 static void add_target(struct packed_batch *batch, int64_t row, int64_t id) {
     batch->target_rows[batch->targets] = row;
     batch->target_ids[batch->targets] = id;
-    batch->target_sequences[batch->targets] = batch->sequences;
+    batch->target_owners[batch->targets] = batch->added;
     batch->targets++;
 }
 
@@ -135,29 +135,50 @@ int64_t packed_batch_common(const struct token_sequence *a, const struct token_s
     return i;
 }
 
-static int64_t common_to_all(const struct token_sequence *texts, int64_t count) {
-    int64_t common = count > 0 ? texts[0].count : 0;
-    for (int64_t i = 1; i < count; i++) {
-        const int64_t shared = packed_batch_common(&texts[0], &texts[i]);
-        common = shared < common ? shared : common;
+int64_t packed_batch_sharable(enum packed_want want, const struct token_sequence *text) {
+    int64_t i = 0;
+    if (want == PACKED_ENDS) {
+        return text->count;
     }
-    return common;
+    while (i < text->count && (text->is_target ? !text->is_target[i] : i == 0)) {
+        i++;
+    }
+    return i;
 }
 
-int64_t packed_batch_tokens_of(const struct token_sequence *texts, int64_t count) {
-    const int64_t common = common_to_all(texts, count);
-    int64_t tokens = common;
+static int64_t shared_by_all(enum packed_want want, const struct token_sequence *texts,
+                             int64_t count) {
+    int64_t shared = count > 0 ? texts[0].count : 0;
     for (int64_t i = 0; i < count; i++) {
-        tokens += texts[i].count - common;
+        const int64_t common = packed_batch_common(&texts[0], &texts[i]);
+        const int64_t sharable = packed_batch_sharable(want, &texts[i]);
+        shared = common < shared ? common : shared;
+        shared = sharable < shared ? sharable : shared;
+    }
+    return shared;
+}
+
+int64_t packed_batch_tokens_of(enum packed_want want, const struct token_sequence *texts,
+                               int64_t count) {
+    const int64_t shared = shared_by_all(want, texts, count);
+    int64_t tokens = shared;
+    for (int64_t i = 0; i < count; i++) {
+        tokens += texts[i].count - shared;
     }
     return tokens;
 }
 
-/* What follows the first `common` tokens, which are sequence `prefix`, or none; and its end. */
-static enum err_code add_rest(struct packed_batch *batch, const struct token_sequence *text,
-                              int64_t common, int64_t prefix, struct error *err) {
+/* What follows the first `shared` tokens, which are sequence `prefix`, or none; and its end. */
+static enum err_code add_rest(struct packed_batch *batch, enum packed_want want,
+                              const struct token_sequence *text, int64_t shared, int64_t prefix,
+                              struct error *err) {
+    const bool has_targets = want == PACKED_TARGETS;
     const struct addition rest = {
-        .ids = text->ids + common, .count = text->count - common, .prefix = prefix};
+        .ids = text->ids + shared,
+        .is_target = has_targets && text->is_target ? text->is_target + shared : NULL,
+        .all_targets = has_targets,
+        .count = text->count - shared,
+        .prefix = prefix};
     if (prefix >= 0 && rest.count == 0) {
         TRY(make_room(batch, 0, 0, err));
         batch->last_rows[batch->added] = end_of(batch, prefix) - 1;
@@ -169,27 +190,30 @@ static enum err_code add_rest(struct packed_batch *batch, const struct token_seq
     return ERR_OK;
 }
 
-static enum err_code add_texts(struct packed_batch *batch, const struct token_sequence *texts,
-                               int64_t count, struct error *err) {
-    const int64_t common = common_to_all(texts, count);
+static enum err_code add_texts(struct packed_batch *batch, enum packed_want want,
+                               const struct token_sequence *texts, int64_t count,
+                               struct error *err) {
+    const int64_t shared = shared_by_all(want, texts, count);
     int64_t prefix = -1;
-    if (count > 1 && common > 0) {
-        TRY(packed_batch_add_prefix(batch, texts[0].ids, common, &prefix, err));
+    if (count > 1 && shared > 0) {
+        TRY(packed_batch_add_prefix(batch, texts[0].ids, shared, &prefix, err));
     }
     for (int64_t i = 0; i < count; i++) {
-        TRY(add_rest(batch, &texts[i], prefix < 0 ? 0 : common, prefix, err));
+        TRY(add_rest(batch, want, &texts[i], prefix < 0 ? 0 : shared, prefix, err));
     }
     return ERR_OK;
 }
 
-enum err_code packed_batch_add_texts(struct packed_batch *batch, const struct token_sequence *texts,
-                                     int64_t count, struct error *err) {
+enum err_code packed_batch_add_texts(struct packed_batch *batch, enum packed_want want,
+                                     const struct token_sequence *texts, int64_t count,
+                                     struct error *err) {
     const struct packed_batch before = *batch;
-    const enum err_code code = add_texts(batch, texts, count, err);
+    const enum err_code code = add_texts(batch, want, texts, count, err);
     if (code != ERR_OK) {
         batch->tokens = before.tokens;
         batch->sequences = before.sequences;
         batch->added = before.added;
+        batch->targets = before.targets;
     }
     return code;
 }
@@ -228,6 +252,6 @@ void packed_batch_deinit(struct packed_batch *batch) {
     mem_free(batch->last_rows);
     mem_free(batch->target_rows);
     mem_free(batch->target_ids);
-    mem_free(batch->target_sequences);
+    mem_free(batch->target_owners);
     *batch = (struct packed_batch)PACKED_BATCH_INIT;
 }

@@ -12,10 +12,10 @@
  * Layout:   N tokens of S sequences; sequence i is tokens starts[i] .. starts[i + 1] - 1, at
  *           positions 0, 1, ..., or, where prefixes[i] is not -1, at those behind the last of
  *           sequence prefixes[i]; M targets, in order: target j is token target_ids[j], predicted
- *           from the hidden state of token target_rows[j], the one before it, and belongs to
- *           sequence target_sequences[j]. No padding: what a batch gives does not depend on how
- *           sequences are packed, ordered, split into micro-batches or share what they begin with,
- *           beyond the rounding of matrix products; tests say so.
+ *           from the hidden state of token target_rows[j], the one before it, and belongs to what
+ *           was added as number target_owners[j]. No padding: what a batch gives does not depend on
+ *           how sequences are packed, ordered, split into micro-batches or share what they begin
+ *           with, beyond the rounding of matrix products; tests say so.
  * Owns:     its arrays; packed_batch_deinit is safe twice.
  * Threads:  no state.
  */
@@ -44,19 +44,19 @@ struct packed_batch {
     int64_t added;      /* A */
     int64_t added_capacity;
 
-    int64_t *target_rows;      /* [M] in [0, N) */
-    int64_t *target_ids;       /* [M] */
-    int64_t *target_sequences; /* [M] in [0, S) */
-    int64_t targets;           /* M */
+    int64_t *target_rows;   /* [M] in [0, N) */
+    int64_t *target_ids;    /* [M] */
+    int64_t *target_owners; /* [M] in [0, A) */
+    int64_t targets;        /* M */
     int64_t targets_capacity;
 };
 
-#define PACKED_BATCH_INIT                                                                 \
-    {                                                                                     \
-        .ids = NULL, .positions = NULL, .tokens = 0, .tokens_capacity = 0, .fillers = 0,  \
-        .starts = NULL, .prefixes = NULL, .sequences = 0, .sequences_capacity = 0,        \
-        .last_rows = NULL, .added = 0, .added_capacity = 0, .target_rows = NULL,          \
-        .target_ids = NULL, .target_sequences = NULL, .targets = 0, .targets_capacity = 0 \
+#define PACKED_BATCH_INIT                                                                \
+    {                                                                                    \
+        .ids = NULL, .positions = NULL, .tokens = 0, .tokens_capacity = 0, .fillers = 0, \
+        .starts = NULL, .prefixes = NULL, .sequences = 0, .sequences_capacity = 0,       \
+        .last_rows = NULL, .added = 0, .added_capacity = 0, .target_rows = NULL,         \
+        .target_ids = NULL, .target_owners = NULL, .targets = 0, .targets_capacity = 0   \
     }
 
 /* Adds one sequence. is_target [count] says which of its tokens are predicted and scored; the first
@@ -81,15 +81,23 @@ ERR_NODISCARD enum err_code packed_batch_add_after(struct packed_batch *batch, i
                                                    const int32_t *ids, int64_t count,
                                                    const bool *is_target, struct error *err);
 
-/* Adds texts whose ends are wanted (model_scores), without targets; the tokens that all of them
- * begin with are there once. The ends are in the order of the texts.
+/* What texts are computed for: their ends (model_scores), or their targets (model_token_logp). */
+enum packed_want { PACKED_ENDS, PACKED_TARGETS };
+
+/* Adds texts, with targets where those are wanted. The tokens that all of them begin with are there
+ * once: where targets are wanted those before all targets, of which each is then of one text.
  *   fails    ERR_DATA for an empty text; ERR_OOM; the batch is unchanged then */
 ERR_NODISCARD enum err_code packed_batch_add_texts(struct packed_batch *batch,
+                                                   enum packed_want want,
                                                    const struct token_sequence *texts,
                                                    int64_t count, struct error *err);
 
 /* How many tokens packed_batch_add_texts adds for them. */
-int64_t packed_batch_tokens_of(const struct token_sequence *texts, int64_t count);
+int64_t packed_batch_tokens_of(enum packed_want want, const struct token_sequence *texts,
+                               int64_t count);
+
+/* How many of its first tokens a text may share with others that begin likewise. */
+int64_t packed_batch_sharable(enum packed_want want, const struct token_sequence *text);
 
 /* How many tokens both begin with. */
 int64_t packed_batch_common(const struct token_sequence *a, const struct token_sequence *b);

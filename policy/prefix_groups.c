@@ -3,7 +3,6 @@
 
 #include "base/mem.h"
 #include "base/scoped.h"
-#include "policy/packed_batch.h"
 
 #include <stdlib.h>
 
@@ -45,21 +44,23 @@ static enum err_code sort_texts(const struct token_sequence *texts, int64_t coun
 
 /* The cheapest way to group the first texts. */
 struct cut {
-    int64_t tokens; /* to compute */
-    int64_t last;   /* where the last group begins */
-    int64_t common; /* tokens that the next text has in common with the last of these */
+    int64_t tokens;   /* to compute */
+    int64_t last;     /* where the last group begins */
+    int64_t common;   /* tokens that the next text has in common with the last of these */
+    int64_t sharable; /* of the next text */
 };
 
 /* Over the groups that end before text `end`, from one text on. */
 static void find_cut(const struct prefix_groups *groups, int64_t end, int64_t tokens_max,
                      struct cut *cuts) {
-    int64_t common = groups->texts[end - 1].count;
+    int64_t common = cuts[end - 1].sharable;
     int64_t whole = 0;
     for (int64_t first = end - 1; first >= 0 && end - first <= PREFIX_GROUP_TEXTS; first--) {
         const int64_t others = end - first - 1;
         if (others > 0 && cuts[first + 1].common < common) {
             common = cuts[first + 1].common;
         }
+        common = cuts[first].sharable < common ? cuts[first].sharable : common;
         whole += groups->texts[first].count;
         const int64_t tokens = whole - others * common;
         if (others > 0 && (tokens > tokens_max || common < PREFIX_GROUP_TOKENS)) {
@@ -85,8 +86,8 @@ static void follow_cuts(const struct cut *cuts, int64_t count, struct prefix_gro
     }
 }
 
-enum err_code prefix_groups_make(const struct token_sequence *texts, int64_t count,
-                                 int64_t tokens_max, struct prefix_groups *groups,
+enum err_code prefix_groups_make(enum packed_want want, const struct token_sequence *texts,
+                                 int64_t count, int64_t tokens_max, struct prefix_groups *groups,
                                  struct error *err) {
     const size_t n = (size_t)count;
     SCOPED(mem) struct cut *cuts = mem_array_zero(n + 1, sizeof *cuts);
@@ -98,6 +99,7 @@ enum err_code prefix_groups_make(const struct token_sequence *texts, int64_t cou
     }
     TRY(sort_texts(texts, count, groups, err));
     for (int64_t end = 1; end <= count; end++) {
+        cuts[end - 1].sharable = packed_batch_sharable(want, &groups->texts[end - 1]);
         if (end < count) {
             cuts[end].common = packed_batch_common(&groups->texts[end - 1], &groups->texts[end]);
         }

@@ -1,11 +1,11 @@
 /* prefix_groups.h - texts sorted into groups that share what they begin with.
  *
  * Use:      SCOPED(prefix_groups) struct prefix_groups groups = PREFIX_GROUPS_INIT;
- *           TRY(prefix_groups_make(texts, count, 2048, &groups, err));
+ *           TRY(prefix_groups_make(PACKED_ENDS, texts, count, 2048, &groups, err));
  *           for (int64_t g = 0; g < groups.count; g++) {
  *               const int64_t first = groups.starts[g];
- *               packed_batch_add_texts(batch, groups.texts + first, groups.starts[g + 1] - first,
- * ..)
+ *               packed_batch_add_texts(batch, PACKED_ENDS, groups.texts + first,
+ *                                      groups.starts[g + 1] - first, err)
  *           }
  * Finds:    groups of few tokens to compute, a group's common prefix being computed once. Tokens
  *           decide, so answers share a prompt whoever brings them. Sorted by their tokens, texts
@@ -22,7 +22,7 @@
 #define POLICY_PREFIX_GROUPS_H
 
 #include "base/error.h"
-#include "data/token_set.h"
+#include "policy/packed_batch.h"
 
 #include <stdint.h>
 
@@ -39,10 +39,10 @@ struct prefix_groups {
 #define PREFIX_GROUPS_INIT \
     { .texts = NULL, .indices = NULL, .starts = NULL, .count = 0 }
 
-/* Groups of at most `tokens_max` tokens, the prefix counted once; a longer text is one of its own.
- * Fills what PREFIX_GROUPS_INIT made.
- *   fails    ERR_OOM */
-ERR_NODISCARD enum err_code prefix_groups_make(const struct token_sequence *texts, int64_t count,
+/* Groups for packed_batch_add_texts of at most `tokens_max` tokens, the prefix counted once; a
+ * longer text is one of its own. Fills what PREFIX_GROUPS_INIT made. fails    ERR_OOM */
+ERR_NODISCARD enum err_code prefix_groups_make(enum packed_want want,
+                                               const struct token_sequence *texts, int64_t count,
                                                int64_t tokens_max, struct prefix_groups *groups,
                                                struct error *err);
 void prefix_groups_deinit(struct prefix_groups *groups);

@@ -58,7 +58,7 @@ static int64_t tokens_of(const void *context, int64_t place, int64_t first) {
     (void)first;
     const struct example_batches *batches = context;
     const int64_t answers = list_texts(batches, place);
-    return packed_batch_tokens_of(batches->texts, answers);
+    return packed_batch_tokens_of(batches->options.want, batches->texts, answers);
 }
 
 static struct micro_batch_plan plan_of(const struct example_batches *batches) {
@@ -81,7 +81,8 @@ enum err_code example_batches_fill(struct example_batches *batches, int64_t firs
     packed_batch_reset(&batches->batch);
     for (int64_t place = first; place < last; place++) {
         const int64_t answers = list_texts(batches, place);
-        TRY(packed_batch_add_texts(&batches->batch, batches->texts, answers, err));
+        TRY(packed_batch_add_texts(&batches->batch, batches->options.want, batches->texts, answers,
+                                   err));
     }
     TRY(packed_batch_fill(&batches->batch, PACKED_BATCH_ROWS, batches->options.context, err));
     *out_last = last;

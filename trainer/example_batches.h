@@ -21,6 +21,7 @@
 
 struct example_batches_options {
     const struct reward_examples *examples; /* some */
+    enum packed_want want;                  /* of the answers: their ends, or their targets */
     int64_t examples_per_step;
     int64_t tokens_max; /* of a micro-batch; a longer example goes alone */
     int64_t context;    /* of the model: the longest filler */

@@ -128,7 +128,7 @@ static void judge_batch(struct direct *direct, struct pass *pass, double step_we
         begin += reward_examples_answers(pass->examples, direct->examples[i]);
     }
     for (int64_t j = 0; j < direct->batch.targets; j++) {
-        direct->target_slopes[j] = direct->slopes[direct->batch.target_sequences[j]] / step_weight;
+        direct->target_slopes[j] = direct->slopes[direct->batch.target_owners[j]] / step_weight;
     }
 }
 

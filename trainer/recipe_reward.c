@@ -312,6 +312,7 @@ static enum err_code fit_init(struct fit *fit, struct error *err) {
     TRY(reward_parts_make(fit->run, fit->data, &parts, &fit->training, &fit->validation, err));
     const struct example_batches_options batches = {
         .examples = &fit->training,
+        .want = PACKED_ENDS,
         .examples_per_step = train->examples_per_step,
         .tokens_max = train_micro_batch_tokens(train, fit->model),
         .context = model_config_of(fit->model)->context,

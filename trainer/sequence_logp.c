@@ -4,6 +4,7 @@
 #include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "policy/text_batches.h"
 
 enum err_code sequence_logp_read(tt_scope *s, const struct token_logp *token,
                                  const struct packed_batch *batch, double log_alpha,
@@ -20,7 +21,7 @@ enum err_code sequence_logp_read(tt_scope *s, const struct token_logp *token,
         out[k] = (struct sequence_logp){.logp = 0.0};
     }
     for (int64_t j = 0; j < batch->targets; j++) {
-        struct sequence_logp *sequence = &out[batch->target_sequences[j]];
+        struct sequence_logp *sequence = &out[batch->target_owners[j]];
         sequence->logp += logp[j];
         sequence->log_weight += logp[j] > log_alpha ? 0.0 : logp[j];
         sequence->entropy += entropy[j];
@@ -29,9 +30,9 @@ enum err_code sequence_logp_read(tt_scope *s, const struct token_logp *token,
 }
 
 /* Of the batch, into out [batch->added]. */
-static enum err_code score_batch(const struct sequence_scorer *scorer, struct packed_batch *batch,
-                                 struct sequence_logp *out, struct error *err) {
-    TRY(packed_batch_fill(batch, PACKED_BATCH_ROWS, model_config_of(scorer->model)->context, err));
+static enum err_code score_batch(const struct sequence_scorer *scorer,
+                                 const struct packed_batch *batch, struct sequence_logp *out,
+                                 struct error *err) {
     SCOPED(tt_scope) tt_scope *s = tt_scope_open_on(TT_NO_GRAD, model_device(scorer->model));
     tt_tensor *hidden = model_hidden(s, scorer->model, batch);                         /* [N, D] */
     const struct token_logp token = model_token_logp(s, scorer->model, hidden, batch); /* [M] */
@@ -41,19 +42,25 @@ static enum err_code score_batch(const struct sequence_scorer *scorer, struct pa
 enum err_code sequence_logp_all(const struct sequence_scorer *scorer,
                                 const struct token_sequence *texts, int64_t count,
                                 struct sequence_logp *out, struct error *err) {
+    const struct text_batches_options options = {.want = PACKED_TARGETS,
+                                                 .tokens_max = scorer->tokens_max,
+                                                 .context =
+                                                     model_config_of(scorer->model)->context};
+    SCOPED(text_batches) struct text_batches batches = TEXT_BATCHES_INIT;
     SCOPED(packed_batch) struct packed_batch batch = PACKED_BATCH_INIT;
-    for (int64_t first = 0; first < count; first += batch.added) {
-        packed_batch_reset(&batch);
-        for (int64_t i = first; i < count; i++) {
-            const struct token_sequence *text = &texts[i];
-            if (i > first && batch.tokens + text->count > scorer->tokens_max) {
-                break;
-            }
-            TRY(packed_batch_add(&batch, text->ids, text->count, text->is_target, err));
+    SCOPED(mem) struct sequence_logp *sums = mem_array((size_t)count, sizeof *sums);
+    if (!sums) {
+        return err_oom(err, "log-probabilities");
+    }
+    TRY(text_batches_init(&batches, &options, texts, count, err));
+    while (batches.done < count) {
+        TRY(text_batches_next(&batches, &batch, err));
+        TRY(score_batch(scorer, &batch, sums, err));
+        for (int64_t k = 0; k < batch.added; k++) {
+            out[text_batches_place(&batches, k)] = sums[k];
         }
-        TRY(score_batch(scorer, &batch, out + first, err));
         if (scorer->progress) {
-            progress_update(scorer->progress, first + batch.added);
+            progress_update(scorer->progress, batches.done);
         }
         if (interrupt_requested()) {
             return err_set(err, ERR_INTERRUPTED, "stopped while answers were read");

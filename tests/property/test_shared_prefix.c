@@ -138,9 +138,11 @@ static void test_attention__equals_that_written_out_in_bf16(void **state) {
 #define TEXTS_MAX 8
 #define GROUPS    3 /* of texts in a batch */
 
-/* Texts of which those of a group begin with the same tokens. */
+/* Texts of which those of a group begin with the same tokens, and go on with targets, the first of
+ * which they have in common too. */
 struct group {
     int32_t ids[TEXTS_MAX][LENGTH_MAX];
+    bool is_target[LENGTH_MAX];
     struct token_sequence texts[TEXTS_MAX];
     int64_t prefix, count;
 };
@@ -149,39 +151,30 @@ static void draw_group(struct rng *rng, const struct model_config *config, struc
     const int64_t half = (config->context < LENGTH_MAX ? config->context : LENGTH_MAX) / 2;
     g->prefix = 1 + rng_below(rng, half);
     g->count = 1 + rng_below(rng, TEXTS_MAX);
+    for (int64_t t = 0; t < LENGTH_MAX; t++) {
+        g->is_target[t] = t >= g->prefix;
+    }
     for (int64_t i = 0; i < g->count; i++) {
         const int64_t count = g->prefix + 1 + rng_below(rng, half);
         for (int64_t t = 0; t < count; t++) {
             g->ids[i][t] =
-                i > 0 && t < g->prefix ? g->ids[0][t] : (int32_t)rng_below(rng, config->vocab);
+                i > 0 && t <= g->prefix ? g->ids[0][t] : (int32_t)rng_below(rng, config->vocab);
         }
-        g->texts[i] = (struct token_sequence){.ids = g->ids[i], .count = count};
+        g->texts[i] =
+            (struct token_sequence){.ids = g->ids[i], .is_target = g->is_target, .count = count};
     }
 }
 
 static void add_shared(struct packed_batch *batch, const struct group *g, bool has_scores) {
     struct error err = ERROR_INIT;
-    int64_t prefix = -1;
-    if (has_scores) {
-        assert_ok(packed_batch_add_texts(batch, g->texts, g->count, &err), &err);
-        return;
-    }
-    assert_ok(packed_batch_add_prefix(batch, g->ids[0], g->prefix, &prefix, &err), &err);
-    for (int64_t i = 0; i < g->count; i++) {
-        assert_ok(packed_batch_add_after(batch, prefix, g->ids[i] + g->prefix,
-                                         g->texts[i].count - g->prefix, NULL, &err),
-                  &err);
-    }
+    const enum packed_want want = has_scores ? PACKED_ENDS : PACKED_TARGETS;
+    assert_ok(packed_batch_add_texts(batch, want, g->texts, g->count, &err), &err);
 }
 
 static void add_written_out(struct packed_batch *batch, const struct group *g) {
     struct error err = ERROR_INIT;
-    bool is_target[LENGTH_MAX];
-    for (int64_t t = 0; t < LENGTH_MAX; t++) {
-        is_target[t] = t >= g->prefix;
-    }
     for (int64_t i = 0; i < g->count; i++) {
-        assert_ok(packed_batch_add(batch, g->ids[i], g->texts[i].count, is_target, &err), &err);
+        assert_ok(packed_batch_add(batch, g->ids[i], g->texts[i].count, g->is_target, &err), &err);
     }
 }
 

@@ -97,7 +97,7 @@ static void test_fill__takes_whole_examples(void **state) {
     assert_ok(example_batches_fill(&batches, 0, &last, &err), &err);
     assert_int_equal(last, 2);
     const struct packed_batch *batch = &batches.batch;
-    assert_true(batch->added == 4 && batch->tokens - batch->fillers == 14);
+    assert_true(batch->added == 4 && batch->tokens - batch->fillers == 14 && batch->targets == 0);
     assert_int_equal(batch->tokens, PACKED_BATCH_ROWS);
     for (int64_t place = 0; place < 2; place++) {
         const int64_t b = batches.step[place];
@@ -110,6 +110,10 @@ static void test_fill__takes_whole_examples(void **state) {
     assert_int_equal(example_batches_most(&batches, 0), 7);
     assert_ok(example_batches_fill(&batches, 0, &last, &err), &err);
     assert_int_equal(last, 1);
+    batches.options.want = PACKED_TARGETS;
+    assert_ok(example_batches_fill(&batches, 0, &last, &err), &err);
+    assert_int_equal(batch->targets, 3);
+    assert_memory_equal(batch->target_owners, ((const int64_t[]){0, 1, 1}), 3 * sizeof(int64_t));
 }
 
 static enum err_code run_once(void *context, struct error *err) {

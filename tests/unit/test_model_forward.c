@@ -261,7 +261,7 @@ static void packed_sums(struct model *model, const int64_t order[SEQUENCES], int
             out[order[i]] = 0;
         }
         for (int64_t t = 0; t < batch.targets; t++) {
-            out[order[first + batch.target_sequences[t]]] += (double)logp[t];
+            out[order[first + batch.target_owners[t]]] += (double)logp[t];
         }
         tt_scope_close(s);
     }
@@ -282,7 +282,7 @@ static void test_packed_batch__lays_sequences_end_to_end(void **state) {
     assert_int_equal(batch.targets, 2);
     assert_memory_equal(batch.target_rows, ((const int64_t[]){1, 3}), 2 * sizeof(int64_t));
     assert_memory_equal(batch.target_ids, ((const int64_t[]){9, 6}), 2 * sizeof(int64_t));
-    assert_memory_equal(batch.target_sequences, ((const int64_t[]){0, 1}), 2 * sizeof(int64_t));
+    assert_memory_equal(batch.target_owners, ((const int64_t[]){0, 1}), 2 * sizeof(int64_t));
     assert_ok(packed_batch_fill(&batch, 8, 2, &err), &err); /* two and one more */
     assert_ok(packed_batch_fill(&batch, 8, 2, &err), &err); /* nothing is missing */
     assert_memory_equal(batch.starts, ((const int64_t[]){0, 3, 5, 7, 8}), 5 * sizeof(int64_t));

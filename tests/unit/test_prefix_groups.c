@@ -27,7 +27,8 @@ static struct token_sequence sequence_of(const struct drawn_text *text) {
 
 static int64_t tokens_of_group(const struct prefix_groups *groups, int64_t g) {
     const int64_t first = groups->starts[g];
-    return packed_batch_tokens_of(groups->texts + first, groups->starts[g + 1] - first);
+    return packed_batch_tokens_of(PACKED_ENDS, groups->texts + first,
+                                  groups->starts[g + 1] - first);
 }
 
 static int64_t tokens_of_all(const struct prefix_groups *groups) {
@@ -51,7 +52,7 @@ static void test_groups__answers_to_one_prompt(void **state) {
         texts[i] = sequence_of(&drawn[i]);
     }
     SCOPED(prefix_groups) struct prefix_groups groups = PREFIX_GROUPS_INIT;
-    assert_ok(prefix_groups_make(texts, 6, NO_LIMIT, &groups, &err), &err);
+    assert_ok(prefix_groups_make(PACKED_ENDS, texts, 6, NO_LIMIT, &groups, &err), &err);
     static const int64_t indices[] = {1, 4, 0, 3, 2, 5};
     static const int64_t starts[] = {0, 2, 4, 5, 6};
     assert_int_equal(groups.count, 4);
@@ -62,11 +63,43 @@ static void test_groups__answers_to_one_prompt(void **state) {
     }
     prefix_groups_deinit(&groups);
     /* 50 tokens for two: not in 49 */
-    assert_ok(prefix_groups_make(texts, 6, 50, &groups, &err), &err);
+    assert_ok(prefix_groups_make(PACKED_ENDS, texts, 6, 50, &groups, &err), &err);
     assert_int_equal(groups.count, 4);
     prefix_groups_deinit(&groups);
-    assert_ok(prefix_groups_make(texts, 6, 49, &groups, &err), &err);
+    assert_ok(prefix_groups_make(PACKED_ENDS, texts, 6, 49, &groups, &err), &err);
     assert_int_equal(groups.count, 6);
+}
+
+/* Texts of 40 equal tokens and one more: 31 before the first target are too few to share, 32 are
+ * not; each is told by the text with fewest. */
+static void test_groups__share_what_lies_before_targets(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    struct drawn_text drawn[4] = {{.count = 0}};
+    struct token_sequence texts[4];
+    bool is_target[2][TEXT_TOKENS_MAX];
+    for (int i = 0; i < TEXT_TOKENS_MAX; i++) {
+        is_target[0][i] = i >= 31;
+        is_target[1][i] = i >= 32;
+    }
+    for (int i = 0; i < 4; i++) {
+        extend(&drawn[i], 7, 40);
+        extend(&drawn[i], 10 + i, 1);
+        texts[i] = sequence_of(&drawn[i]);
+        texts[i].is_target = is_target[i > 0];
+    }
+    SCOPED(prefix_groups) struct prefix_groups groups = PREFIX_GROUPS_INIT;
+    assert_ok(prefix_groups_make(PACKED_TARGETS, texts, 4, NO_LIMIT, &groups, &err), &err);
+    static const int64_t starts[] = {0, 1, 4};
+    assert_int_equal(groups.count, 2);
+    assert_memory_equal(groups.starts, starts, sizeof starts);
+    prefix_groups_deinit(&groups);
+    /* 32 + 9 + 9 = 50 tokens for two */
+    assert_ok(prefix_groups_make(PACKED_TARGETS, texts + 1, 2, 50, &groups, &err), &err);
+    assert_int_equal(groups.count, 1);
+    prefix_groups_deinit(&groups);
+    assert_ok(prefix_groups_make(PACKED_TARGETS, texts + 1, 2, 49, &groups, &err), &err);
+    assert_int_equal(groups.count, 2);
 }
 
 /* 130 times one text: 64, 64 and 2 of them. */
@@ -80,7 +113,7 @@ static void test_groups__are_of_at_most_64(void **state) {
         texts[i] = sequence_of(&drawn);
     }
     SCOPED(prefix_groups) struct prefix_groups groups = PREFIX_GROUPS_INIT;
-    assert_ok(prefix_groups_make(texts, 130, NO_LIMIT, &groups, &err), &err);
+    assert_ok(prefix_groups_make(PACKED_ENDS, texts, 130, NO_LIMIT, &groups, &err), &err);
     assert_int_equal(groups.count, 3);
     assert_int_equal(tokens_of_all(&groups), 150);
     for (int64_t i = 0; i < 130; i++) {
@@ -99,7 +132,7 @@ static int64_t tokens_of_cuts(const struct token_sequence texts[TEXTS], unsigned
     int64_t first = 0;
     for (int64_t end = 1; end <= TEXTS; end++) {
         if (end == TEXTS || (cuts >> (end - 1) & 1U) != 0) {
-            tokens += packed_batch_tokens_of(texts + first, end - first);
+            tokens += packed_batch_tokens_of(PACKED_ENDS, texts + first, end - first);
             first = end;
         }
     }
@@ -131,7 +164,7 @@ static void test_groups__no_other_cut_is_cheaper(void **state) {
             texts[i] = sequence_of(&drawn[i]);
         }
         SCOPED(prefix_groups) struct prefix_groups groups = PREFIX_GROUPS_INIT;
-        assert_ok(prefix_groups_make(texts, TEXTS, NO_LIMIT, &groups, &err), &err);
+        assert_ok(prefix_groups_make(PACKED_ENDS, texts, TEXTS, NO_LIMIT, &groups, &err), &err);
         const int64_t least = least_tokens(groups.texts);
         if (tokens_of_all(&groups) != least) {
             fail_msg("seed %d: %d tokens, but %d are enough", (int)seed,
@@ -146,7 +179,7 @@ static enum err_code make_once(void *context, struct error *err) {
     extend(&drawn, 4, 50);
     const struct token_sequence texts[] = {sequence_of(&drawn), sequence_of(&drawn)};
     SCOPED(prefix_groups) struct prefix_groups groups = PREFIX_GROUPS_INIT;
-    return prefix_groups_make(texts, 2, NO_LIMIT, &groups, err);
+    return prefix_groups_make(PACKED_ENDS, texts, 2, NO_LIMIT, &groups, err);
 }
 
 static void test_groups__survive_failing_allocations(void **state) {
@@ -157,6 +190,7 @@ static void test_groups__survive_failing_allocations(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_groups__answers_to_one_prompt),
+        cmocka_unit_test(test_groups__share_what_lies_before_targets),
         cmocka_unit_test(test_groups__are_of_at_most_64),
         cmocka_unit_test(test_groups__no_other_cut_is_cheaper),
         cmocka_unit_test(test_groups__survive_failing_allocations),

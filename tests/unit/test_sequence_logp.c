@@ -98,6 +98,44 @@ static void test_all__is_that_of_the_logits(void **state) {
     assert_int_equal(tt_live_handles(), handles);
 }
 
+/* Three answers each to two prompts of 40 tokens, the prompts between each other; the answers to
+ * the second begin alike. Alone each is computed whole. */
+static void test_all__sharing_a_prompt_changes_nothing(void **state) {
+    (void)state;
+    enum { PROMPT = 40, ANSWER = 4, ALL = 6 };
+    struct error err = ERROR_INIT;
+    int32_t ids[ALL][PROMPT + ANSWER];
+    bool is_target[PROMPT + ANSWER];
+    struct token_sequence all[ALL];
+    SCOPED(model) struct model *model = NULL;
+    assert_ok(model_open("preset:tiny", &(struct model_options){.compute = TT_F32, .seed = 4},
+                         &model, &err),
+              &err);
+    for (int32_t i = 0; i < ALL; i++) {
+        for (int32_t t = 0; t < PROMPT + ANSWER; t++) {
+            const bool is_common = t < PROMPT || (i % 2 == 1 && t == PROMPT);
+            ids[i][t] = 3 + (7 * t + 11 * (i % 2) + (is_common ? 0 : 13 * i)) % 97;
+            is_target[t] = t >= PROMPT;
+        }
+        all[i] = (struct token_sequence){.ids = ids[i],
+                                         .is_target = is_target,
+                                         .count = PROMPT + 2 + i % 3,
+                                         .targets = 2 + i % 3};
+    }
+    for (int64_t tokens_max = 60; tokens_max < 500; tokens_max *= 2) {
+        const struct sequence_scorer scorer = {
+            .model = model, .tokens_max = tokens_max, .log_alpha = -(double)INFINITY};
+        struct sequence_logp sums[ALL];
+        assert_ok(sequence_logp_all(&scorer, all, ALL, sums, &err), &err);
+        for (int64_t i = 0; i < ALL; i++) {
+            struct sequence_logp known;
+            assert_ok(sequence_logp_all(&scorer, &all[i], 1, &known, &err), &err);
+            assert_near(sums[i].logp, known.logp, 1e-5);
+            assert_near(sums[i].entropy, known.entropy, 1e-5);
+        }
+    }
+}
+
 static void test_all__refuses_what_the_model_cannot_read(void **state) {
     (void)state;
     struct error err = ERROR_INIT;
@@ -125,6 +163,7 @@ static void test_all__survives_failing_allocations(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all__is_that_of_the_logits),
+        cmocka_unit_test(test_all__sharing_a_prompt_changes_nothing),
         cmocka_unit_test(test_all__refuses_what_the_model_cannot_read),
         cmocka_unit_test(test_all__survives_failing_allocations),
     };
