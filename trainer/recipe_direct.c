@@ -2,18 +2,18 @@
  * of the log. In the tensor half.
  *
  * Before the first step every answer's reference is measured, once. One step: the next examples of
- * a shuffled epoch, each with all its answers in one micro-batch; log-probabilities by the model,
- * loss and slopes by objective_direct.h on the host in double, and the model backwards with the sum
- * of log-probability times slope: the gradients of the mean loss by weight.
+ * a shuffled epoch, each with all its answers in one micro-batch, where their prompt is computed
+ * once; log-probabilities by the model, loss and slopes by objective_direct.h on the host in
+ * double, and the model backwards with the sum of log-probability times slope: the gradients of the
+ * mean loss by weight.
  */
 #include "base/array.h"
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "base/strbuf.h"
-#include "data/epoch_order.h"
-#include "policy/packed_batch.h"
 #include "trainer/align_recipes.h"
 #include "trainer/direct_reference.h"
+#include "trainer/example_batches.h"
 #include "trainer/lm_run.h"
 #include "trainer/objective_direct.h"
 #include "trainer/reward_parts.h"
@@ -35,16 +35,10 @@ struct direct {
     struct model *model;
     struct reward_examples training, validation;
     struct direct_reference reference;
-    struct epoch_order order;
+    struct example_batches batches;
     struct reward_ties ties;
-    bool has_warned; /* that both sides fall */
-    int64_t micro_batch_tokens;
-    int64_t *gathered; /* [examples_per_step] of one step */
-    /* the micro-batch being filled */
-    struct packed_batch batch;
-    int64_t *examples; /* [example_count] */
-    int64_t example_count, example_capacity;
-    double *target_slopes; /* [batch.targets] */
+    bool has_warned;       /* that both sides fall */
+    double *target_slopes; /* [targets of a micro-batch] */
     int64_t target_capacity;
     struct sequence_logp *sums; /* [answers] and so are those below */
     double *logp, *references, *starts, *rewards, *scores, *slopes;
@@ -57,8 +51,9 @@ struct pass {
     const struct reward_examples *examples;
     double ties[REWARD_TIES_MAX];
     double tie_slopes[REWARD_TIES_MAX];
-    double loss;    /* nats, times weight */
-    double weights; /* of the examples */
+    double loss;        /* nats, times weight */
+    double weights;     /* of the examples */
+    double step_weight; /* of all examples of the step, where slopes are wanted */
     struct reward_agreement rewards, logps, starts;
     double entropy_nats;
     int64_t targets, tokens;
@@ -120,59 +115,37 @@ static void judge(struct direct *direct, struct pass *pass, int64_t example, int
 
 /* --- gradients of a micro-batch --- */
 
-/* Leaves the slopes of the step's mean loss in the targets. */
-static void judge_batch(struct direct *direct, struct pass *pass, double step_weight) {
+/* Of the examples at places first .. last - 1 of the step; leaves the slopes of its mean loss in
+ * the targets. */
+static void judge_batch(struct direct *direct, struct pass *pass, int64_t first, int64_t last) {
+    const struct packed_batch *batch = &direct->batches.batch;
     int64_t begin = 0;
-    for (int64_t i = 0; i < direct->example_count; i++) {
-        judge(direct, pass, direct->examples[i], begin);
-        begin += reward_examples_answers(pass->examples, direct->examples[i]);
+    for (int64_t i = first; i < last; i++) {
+        const int64_t example = direct->batches.step[i];
+        judge(direct, pass, example, begin);
+        begin += reward_examples_answers(pass->examples, example);
+        pass->tokens += reward_examples_tokens(pass->examples, example);
     }
-    for (int64_t j = 0; j < direct->batch.targets; j++) {
-        direct->target_slopes[j] = direct->slopes[direct->batch.target_owners[j]] / step_weight;
+    for (int64_t j = 0; j < batch->targets; j++) {
+        direct->target_slopes[j] = direct->slopes[batch->target_owners[j]] / pass->step_weight;
     }
 }
 
 /* Backwards with the sum of log-probability times slope. */
-static enum err_code flush(struct direct *direct, struct pass *pass, double step_weight,
+static enum err_code learn(struct direct *direct, struct pass *pass, int64_t first, int64_t last,
                            struct error *err) {
-    struct packed_batch *batch = &direct->batch;
-    if (direct->example_count == 0) {
-        return ERR_OK;
-    }
-    TRY(packed_batch_fill(batch, PACKED_BATCH_ROWS, model_config_of(direct->model)->context, err));
+    const struct packed_batch *batch = &direct->batches.batch;
+    TRY(make_room(direct, batch->added, err));
     TRY(array_reserve(ARRAY_REF(direct->target_slopes), &direct->target_capacity, batch->targets,
                       "targets of a micro-batch", err));
     SCOPED(tt_scope) tt_scope *s = tt_scope_open_on(TT_GRAD, model_device(direct->model));
     tt_tensor *hidden = model_hidden(s, direct->model, batch);                         /* [N, D] */
     const struct token_logp token = model_token_logp(s, direct->model, hidden, batch); /* [M] */
     TRY(sequence_logp_read(s, &token, batch, -(double)INFINITY, direct->sums, err));
-    judge_batch(direct, pass, step_weight);
+    judge_batch(direct, pass, first, last);
     tt_tensor *slopes = tt_from_f64(s, direct->target_slopes, TT_SHAPE(batch->targets)); /* [M] */
     tt_tensor *sum = tt_sum(s, tt_mul(s, token.logp, tt_cast(s, slopes, TT_F32)));
-    TRY(tt_backward(s, sum, err));
-    pass->tokens += batch->tokens - batch->fillers;
-    packed_batch_reset(batch);
-    direct->example_count = 0;
-    return ERR_OK;
-}
-
-/* Adds an example to the micro-batch, computing first what is in it where both are too much. */
-static enum err_code take(struct direct *direct, struct pass *pass, int64_t example,
-                          double step_weight, struct error *err) {
-    const int64_t answers = reward_examples_answers(pass->examples, example);
-    const int64_t tokens = reward_examples_tokens(pass->examples, example);
-    if (direct->batch.tokens + tokens > direct->micro_batch_tokens) {
-        TRY(flush(direct, pass, step_weight, err));
-    }
-    TRY(array_reserve(ARRAY_REF(direct->examples), &direct->example_capacity,
-                      direct->example_count + 1, "examples of a micro-batch", err));
-    TRY(make_room(direct, direct->batch.added + answers, err));
-    for (int64_t k = 0; k < answers; k++) {
-        const struct token_sequence answer = reward_examples_sequence(pass->examples, example, k);
-        TRY(packed_batch_add(&direct->batch, answer.ids, answer.count, answer.is_target, err));
-    }
-    direct->examples[direct->example_count++] = example;
-    return ERR_OK;
+    return tt_backward(s, sum, err);
 }
 
 /* --- what KTO compares with --- */
@@ -186,7 +159,7 @@ static enum err_code estimate_kl(struct direct *direct, enum direct_part part,
         return ERR_OK;
     }
     const struct sequence_scorer scorer = {.model = direct->model,
-                                           .tokens_max = direct->micro_batch_tokens,
+                                           .tokens_max = direct->batches.options.tokens_max,
                                            .log_alpha = -(double)INFINITY};
     SCOPED(mem) struct token_sequence *texts = mem_array((size_t)count, sizeof *texts);
     SCOPED(mem) struct sequence_logp *sums = mem_array((size_t)count, sizeof *sums);
@@ -229,27 +202,9 @@ static void add_metrics(const struct direct *direct, const struct pass *pass,
     }
 }
 
-static double gather(struct direct *direct, int64_t step) {
-    const int64_t count = direct->config->train.examples_per_step;
-    double weight = 0.0;
-    for (int64_t i = 0; i < count; i++) {
-        direct->gathered[i] = epoch_order_at(&direct->order, step * count + i);
-        weight += direct->training.terms.weights[direct->gathered[i]];
-    }
-    return weight;
-}
-
 static int64_t step_tokens(void *context, int64_t step) {
     struct direct *direct = context;
-    int64_t tokens = 0;
-    int64_t most = 0;
-    (void)gather(direct, step);
-    for (int64_t i = 0; i < direct->config->train.examples_per_step; i++) {
-        const int64_t count = reward_examples_tokens(&direct->training, direct->gathered[i]);
-        tokens = tokens + count > direct->micro_batch_tokens ? count : tokens + count;
-        most = tokens > most ? tokens : most;
-    }
-    return most;
+    return example_batches_most(&direct->batches, step);
 }
 
 static enum err_code gradients(void *context, int64_t step, struct train_row *out_row,
@@ -264,17 +219,17 @@ static enum err_code gradients(void *context, int64_t step, struct train_row *ou
                                          "entropy",
                                          "kl"};
     struct direct *direct = context;
-    struct pass pass = {.examples = &direct->training};
-    const int64_t count = direct->config->train.examples_per_step;
-    const double weight = gather(direct, step);
+    struct example_batches *batches = &direct->batches;
+    struct pass pass = {.examples = &direct->training,
+                        .step_weight = example_batches_gather(batches, step)};
     reward_ties_values(&direct->ties, pass.ties);
-    TRY(estimate_kl(direct, DIRECT_TRAINING, direct->gathered, count, &pass, err));
-    for (int64_t i = 0; i < count; i++) {
-        TRY(take(direct, &pass, direct->gathered[i], weight, err));
+    TRY(estimate_kl(direct, DIRECT_TRAINING, batches->step, batches->count, &pass, err));
+    for (int64_t first = 0, last = 0; first < batches->count; first = last) {
+        TRY(example_batches_fill(batches, first, &last, err));
+        TRY(learn(direct, &pass, first, last, err));
     }
-    TRY(flush(direct, &pass, weight, err));
     for (int64_t t = 0; t < direct->ties.count; t++) {
-        pass.tie_slopes[t] /= weight;
+        pass.tie_slopes[t] /= pass.step_weight;
     }
     reward_ties_step(&direct->ties, step, pass.tie_slopes);
     add_metrics(direct, &pass, names, out_row);
@@ -307,7 +262,7 @@ static enum err_code score_first(struct direct *direct, int64_t count, int64_t *
     const struct reward_examples *examples = &direct->validation;
     const int64_t answers = examples->terms.item_starts[count];
     const struct sequence_scorer scorer = {.model = direct->model,
-                                           .tokens_max = direct->micro_batch_tokens,
+                                           .tokens_max = direct->batches.options.tokens_max,
                                            .log_alpha = -(double)INFINITY};
     SCOPED(mem) struct token_sequence *texts = mem_array((size_t)answers, sizeof *texts);
     if (!texts) {
@@ -355,7 +310,8 @@ static enum err_code begin(void *context, struct error *err) {
     const struct direct_reference_source source = {.run = direct->run,
                                                    .model = direct->model,
                                                    .tokenizer = direct->tokenizer,
-                                                   .tokens_max = direct->micro_batch_tokens};
+                                                   .tokens_max =
+                                                       direct->batches.options.tokens_max};
     return direct_reference_measure(&direct->reference, &source, err);
 }
 
@@ -380,25 +336,25 @@ static enum err_code make_examples(struct direct *direct, struct error *err) {
 static enum err_code direct_init(struct direct *direct, struct error *err) {
     const struct align_config *config = direct->config;
     direct->objective = direct_objective_of(config);
-    direct->micro_batch_tokens = train_micro_batch_tokens(&config->train, direct->model);
-    direct->gathered = mem_array((size_t)config->train.examples_per_step, sizeof *direct->gathered);
-    if (!direct->gathered) {
-        return err_oom(err, "examples of a step");
-    }
+    const struct example_batches_options batches = {
+        .examples = &direct->training,
+        .want = PACKED_TARGETS,
+        .examples_per_step = config->train.examples_per_step,
+        .tokens_max = train_micro_batch_tokens(&config->train, direct->model),
+        .context = model_config_of(direct->model)->context,
+        .seed = config->train.run.seed,
+    };
     TRY(make_examples(direct, err));
-    TRY(direct_reference_init(&direct->reference, config, model_config_of(direct->model)->context,
-                              &direct->training, &direct->validation, err));
-    return epoch_order_init(&direct->order, direct->training.count, config->train.run.seed, err);
+    TRY(direct_reference_init(&direct->reference, config, batches.context, &direct->training,
+                              &direct->validation, err));
+    return example_batches_init(&direct->batches, &batches, err);
 }
 
 static void direct_scoped_end(struct direct *direct) {
     reward_examples_deinit(&direct->training);
     reward_examples_deinit(&direct->validation);
     direct_reference_deinit(&direct->reference);
-    epoch_order_deinit(&direct->order);
-    packed_batch_deinit(&direct->batch);
-    mem_free(direct->gathered);
-    mem_free(direct->examples);
+    example_batches_deinit(&direct->batches);
     mem_free(direct->target_slopes);
     mem_free(direct->sums);
     mem_free(direct->logp);
@@ -489,8 +445,7 @@ enum err_code direct_run(struct run *run, const struct command_args *args, struc
                             .training = REWARD_EXAMPLES_INIT,
                             .validation = REWARD_EXAMPLES_INIT,
                             .reference = DIRECT_REFERENCE_INIT,
-                            .order = EPOCH_ORDER_INIT,
-                            .batch = PACKED_BATCH_INIT};
+                            .batches = EXAMPLE_BATCHES_INIT};
     TRY(train_model_open_tokenizer(&config->train, &tokenizer, err));
     TRY(train_model_look(&config->train, head.kind, &base, err));
     const struct reward_data_source source = {.project = args->positionals[0],
