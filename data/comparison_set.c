@@ -46,6 +46,27 @@ static const char sql_ratings[] =
                       " FROM given g JOIN response r ON r.id = g.response_id"
                       " ORDER BY r.prompt_id, 2, 7, g.id";
 
+/* The same columns from labels: rank 1 is good, 2 bad. */
+static const char sql_labels[] =
+    "SELECT r.prompt_id, g.id, g.annotator_id, g.weight, 0, g.response_id, 2 - g.good, 0, NULL"
+    " FROM label g JOIN response r ON r.id = g.response_id"
+    " WHERE " SQL_IS_ASKED("g") " ORDER BY g.id";
+
+/* What the choices of `from` are read from. */
+static const struct {
+    const char *rows, *members;
+    enum aspects_of aspects;
+    const char *name; /* behind "the log has no " */
+    int64_t members_min;
+} kinds[] = {
+    [COMPARISON_FROM_COMPARISONS] = {sql_comparisons, "SELECT count(*) FROM comparison_item",
+                                     ASPECTS_OF_COMPARISONS, "comparisons", 2},
+    [COMPARISON_FROM_RATINGS] = {sql_ratings, "SELECT count(*) FROM rating", ASPECTS_OF_RATINGS,
+                                 "comparisons from ratings", 2},
+    [COMPARISON_FROM_LABELS] = {sql_labels, "SELECT count(*) FROM label", ASPECTS_OF_LABELS,
+                                "labels", 1},
+};
+
 /* Numbers of rows by id, for ids that are dense because nothing is deleted. */
 struct id_map {
     int32_t *indices; /* [size] by id; ITEM_NONE where not seen */
@@ -165,18 +186,16 @@ static enum err_code refuse_id(const char *what, int64_t id, struct error *err) 
 }
 
 static enum err_code allocate(struct loader *l, struct error *err) {
-    bool ratings = l->options->from == COMPARISON_FROM_RATINGS;
+    const enum comparison_from from = l->options->from;
     int64_t members = 0;
-    TRY(db_query_i64(
-        l->db, ratings ? "SELECT count(*) FROM rating" : "SELECT count(*) FROM comparison_item",
-        &members, err));
+    TRY(db_query_i64(l->db, kinds[from].members, &members, err));
     if (members > INT32_MAX) {
         return err_set(err, ERR_LIMIT, "%" PRId64 " responses in comparisons, limit %" PRId32,
                        members, INT32_MAX);
     }
     size_t items = (size_t)l->items.size;
     struct comparison_set *set = l->set;
-    size_t c = (size_t)members / 2 + 1; /* none has fewer than two; one is being read */
+    size_t c = (size_t)(members / kinds[from].members_min) + 1; /* one is being read */
     size_t m = (size_t)members;
     set->item_response_ids = mem_array(items, sizeof *set->item_response_ids);
     set->item_blocks = mem_array(items, sizeof *set->item_blocks);
@@ -190,13 +209,15 @@ static enum err_code allocate(struct loader *l, struct error *err) {
     set->margins = mem_array(c, sizeof *set->margins);
     set->last_unordered = mem_array(c, sizeof *set->last_unordered);
     set->annotators = mem_array(c, sizeof *set->annotators);
+    set->good = from == COMPARISON_FROM_LABELS ? mem_array(c, sizeof *set->good) : NULL;
     set->annotator_ids = mem_array((size_t)l->annotators.size, sizeof *set->annotator_ids);
     l->last_seen = mem_array_zero((size_t)l->items.size, sizeof *l->last_seen);
     l->members = mem_array(m, sizeof *l->members);
     if (!set->item_response_ids || !set->item_blocks || !set->block_prompt_ids ||
         !set->comparison_ids || !set->starts || !set->items || !set->ranks || !set->positions ||
         !set->weights || !set->margins || !set->last_unordered || !set->annotators ||
-        !set->annotator_ids || !l->last_seen || !l->members) {
+        !set->annotator_ids || !l->last_seen || !l->members ||
+        (from == COMPARISON_FROM_LABELS && !set->good)) {
         return err_oom(err, "comparisons");
     }
     return ERR_OK;
@@ -219,10 +240,7 @@ static enum err_code refuse_aspects(const char *wanted, int64_t count, const str
 static enum err_code check_aspects(const struct loader *l, struct error *err) {
     const char *wanted = l->options->aspect;
     SCOPED(aspect_list) struct aspect_list aspects = ASPECT_LIST_INIT;
-    TRY(aspect_list_load(l->db,
-                         l->options->from == COMPARISON_FROM_RATINGS ? ASPECTS_OF_RATINGS
-                                                                     : ASPECTS_OF_COMPARISONS,
-                         &aspects, err));
+    TRY(aspect_list_load(l->db, kinds[l->options->from].aspects, &aspects, err));
     SCOPED(strbuf) struct strbuf seen = STRBUF_INIT(MIB);
     bool found = false;
     for (int64_t i = 0; i < aspects.count; i++) {
@@ -420,7 +438,8 @@ static int32_t item_of(struct loader *l, int64_t response_id) {
 /* Takes in what was put together, or drops it. */
 static void end_comparison(struct loader *l) {
     struct comparison_set *set = l->set;
-    bool is_comparison = l->comparison_id != 0 && l->wanted && l->member_count >= 2;
+    bool is_comparison = l->comparison_id != 0 && l->wanted &&
+                         l->member_count >= kinds[l->options->from].members_min;
     set->identical += is_comparison && l->has_twice;
     if (is_comparison && !l->has_twice) {
         int64_t begin = set->starts[set->count];
@@ -456,7 +475,7 @@ static enum err_code begin_comparison(struct loader *l, struct db_stmt *row, int
     }
     TRY(prompt_is_wanted(l, prompt_id, &l->wanted, err));
     l->wanted = l->wanted && (!l->options->population || set->annotators[c] != ITEM_NONE);
-    set->comparison_ids[c] = l->options->from == COMPARISON_FROM_RATINGS ? 0 : id;
+    set->comparison_ids[c] = l->options->from == COMPARISON_FROM_COMPARISONS ? id : 0;
     TRY(db_column_f64(row, 3, &set->weights[c], err));
     int64_t last_unordered = 0;
     TRY(db_column_i64(row, 4, &last_unordered, err));
@@ -490,6 +509,9 @@ static enum err_code add_member(struct loader *l, struct db_stmt *row, struct er
     l->last_seen[key] = l->seen;
     int64_t at = set->starts[set->count] + l->member_count;
     l->members[l->member_count++] = response_id;
+    if (set->good) {
+        set->good[set->count] = rank == 1;
+    }
     set->ranks[at] = (int32_t)rank; /* at most PREFERENCE_PLACE_MAX, as the position */
     set->positions[at] = (int32_t)position;
     return ERR_OK;
@@ -508,9 +530,8 @@ static enum err_code read_row(struct loader *l, struct db_stmt *row, struct erro
 }
 
 static enum err_code read_rows(struct loader *l, struct error *err) {
-    bool ratings = l->options->from == COMPARISON_FROM_RATINGS;
     SCOPED(db_stmt) struct db_stmt *rows = NULL;
-    TRY(db_stmt_open(l->db, ratings ? sql_ratings : sql_comparisons, &rows, err));
+    TRY(db_stmt_open(l->db, kinds[l->options->from].rows, &rows, err));
     db_bind_text_or_null(rows, 1, l->options->aspect);
     bool has_row = false;
     TRY(db_stmt_step(rows, &has_row, err));
@@ -522,13 +543,28 @@ static enum err_code read_rows(struct loader *l, struct error *err) {
     return ERR_OK;
 }
 
+/* Nothing is there. */
+static enum err_code refuse_none(const struct loader *l, struct error *err) {
+    int64_t labels = 0;
+    if (l->options->from == COMPARISON_FROM_COMPARISONS) {
+        TRY(db_query_i64(l->db, kinds[COMPARISON_FROM_LABELS].members, &labels, err));
+    }
+    if (labels > 0) {
+        return err_set(err, ERR_DATA,
+                       "the log has no comparisons, but %" PRId64 " labels of single answers: "
+                       "'accord align --method kto' learns from those, with data.from=labels",
+                       labels);
+    }
+    return err_set(err, ERR_DATA, "the log has no %s; accord import brings some in",
+                   kinds[l->options->from].name);
+}
+
 /* Nothing is left: of how many, and which filters took them. */
 static enum err_code refuse_nothing(const struct loader *l, struct error *err) {
     const struct comparison_set_options *o = l->options;
-    const char *from = o->from == COMPARISON_FROM_RATINGS ? " from ratings" : "";
+    const bool is_labels = o->from == COMPARISON_FROM_LABELS;
     if (l->seen == 0) {
-        return err_set(err, ERR_DATA, "the log has no comparisons%s; accord import brings some in",
-                       from);
+        return refuse_none(l, err);
     }
     SCOPED(strbuf) struct strbuf filters = STRBUF_INIT(4096);
     if (o->aspect) {
@@ -545,8 +581,12 @@ static enum err_code refuse_nothing(const struct loader *l, struct error *err) {
                     o->split == SPLIT_TRAIN ? "" : " (where sets of items never are)");
     }
     TRY(strbuf_check(&filters, "filters", err));
-    return err_set(err, ERR_DATA, "none of %" PRId64 " comparisons%s is between two different %s%s",
-                   l->seen, from, has_origins(l) ? "origins" : "responses", strbuf_text(&filters));
+    return err_set(err, ERR_DATA, "none of %" PRId64 " %s is %s%s%s", l->seen, kinds[o->from].name,
+                   is_labels ? "" : "between two different ",
+                   is_labels        ? "left"
+                   : has_origins(l) ? "origins"
+                                    : "responses",
+                   strbuf_text(&filters));
 }
 
 static enum err_code load(struct loader *l, struct error *err) {
@@ -613,6 +653,7 @@ void comparison_set_deinit(struct comparison_set *set) {
     mem_free(set->weights);
     mem_free(set->margins);
     mem_free(set->last_unordered);
+    mem_free(set->good);
     mem_free(set->annotators);
     mem_free(set->annotator_ids);
     *set = (struct comparison_set)COMPARISON_SET_INIT;

@@ -37,6 +37,9 @@ enum comparison_from {
      * ranking; of several ratings of one response the last counts. Those of nobody in particular
      * are taken together: of several the mean counts. */
     COMPARISON_FROM_RATINGS,
+    /* Every label is a "comparison" of one response, with nothing: `good` says what it was called.
+     */
+    COMPARISON_FROM_LABELS,
 };
 
 struct comparison_set_options {
@@ -60,7 +63,7 @@ struct comparison_set {
     int64_t *block_prompt_ids; /* [B]; NULL with items from origins */
     /* comparisons, by block and then by id */
     int64_t count;
-    int64_t *comparison_ids; /* [C]; 0 where made from ratings */
+    int64_t *comparison_ids; /* [C]; 0 where made from ratings or labels */
     int64_t *starts;         /* [C + 1] */
     int32_t *items;          /* [M] best first */
     int32_t *ranks;          /* [M] 1, 2, ... without gaps, ascending; equal is a tie */
@@ -69,6 +72,7 @@ struct comparison_set {
     double *margins;         /* [C] how much better the first is, on the source's own scale; NaN:
                                 not known; NULL: none is */
     bool *last_unordered;    /* [C] items of the last rank were not compared: no tie; NULL: none */
+    bool *good;              /* [C] of labels, which have one item each; NULL: no labels */
     int32_t *annotators;     /* [C] in [0, A), or -1 */
     int64_t annotator_count;
     int64_t *annotator_ids; /* [A] */
@@ -79,8 +83,8 @@ struct comparison_set {
 #define COMPARISON_SET_INIT \
     { .item_count = 0 }
 
-/* ERR_DATA if the log holds several aspects and none is chosen, or nothing of what is asked for,
- * saying what there is; ERR_LIMIT beyond 2^31 - 1 items. */
+/* ERR_DATA if what is asked for is of several aspects and none is chosen, or there is nothing of
+ * it, saying what there is; ERR_LIMIT beyond 2^31 - 1 items. */
 ERR_NODISCARD enum err_code comparison_set_load(struct db *db,
                                                 const struct comparison_set_options *options,
                                                 struct comparison_set *out_set, struct error *err);

@@ -75,13 +75,15 @@ static enum err_code allocate(const struct choice *choice, int64_t block_count,
     part->weights = mem_array(count, sizeof *part->weights);
     part->margins = mem_array(count, sizeof *part->margins);
     part->last_unordered = mem_array(count, sizeof *part->last_unordered);
+    part->good = choice->set->good ? mem_array(count, sizeof *part->good) : NULL;
     part->annotators = mem_array(count, sizeof *part->annotators);
     part->annotator_ids = mem_array(annotators, sizeof *part->annotator_ids);
     *out_sources = mem_array(members, sizeof **out_sources);
     if (!part->item_blocks || !part->item_response_ids || !part->block_prompt_ids ||
         !part->comparison_ids || !part->starts || !part->items || !part->ranks ||
         !part->positions || !part->weights || !part->margins || !part->last_unordered ||
-        !part->annotators || !part->annotator_ids || !*out_sources) {
+        !part->annotators || !part->annotator_ids || (choice->set->good && !part->good) ||
+        !*out_sources) {
         return err_oom(err, "part of the comparisons");
     }
     part->block_count = block_count;
@@ -125,6 +127,9 @@ static void copy_comparison(struct choice *choice, int64_t c, int32_t block,
     part->margins[to] = set->margins ? set->margins[c] : (double)NAN;
     part->last_unordered[to] = set->last_unordered && set->last_unordered[c];
     part->annotators[to] = set->annotators[c];
+    if (set->good) {
+        part->good[to] = set->good[c];
+    }
 }
 
 enum err_code comparison_set_part(const struct comparison_set *set,

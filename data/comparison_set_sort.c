@@ -121,6 +121,7 @@ static bool move_all(struct comparison_set *set, const struct scratch *s) {
            permute(set->margins, sizeof *set->margins, s->comparison_places, set->count) &&
            permute(set->last_unordered, sizeof *set->last_unordered, s->comparison_places,
                    set->count) &&
+           permute(set->good, sizeof *set->good, s->comparison_places, set->count) &&
            permute(set->annotators, sizeof *set->annotators, s->comparison_places, set->count) &&
            permute(set->items, sizeof *set->items, s->member_places, members) &&
            permute(set->ranks, sizeof *set->ranks, s->member_places, members) &&

@@ -159,8 +159,25 @@ static void add_ranking(struct builder *b, int64_t c, const struct judged *j) {
     b->rankings[b->ranking_count++] = ranking;
 }
 
+static void take_label(struct builder *b, int64_t c) {
+    struct reward_terms_counts *counts = &b->terms->counts;
+    struct reward_label *label = &b->terms->labels[b->set->items[b->set->starts[c]]];
+    const double weight = weight_of(b, c);
+    counts->labels++;
+    if (!(weight > 0.0)) {
+        counts->out_weightless++;
+        return;
+    }
+    *(b->set->good[c] ? &label->good : &label->bad) += weight;
+    counts->used++;
+}
+
 static enum err_code take(struct builder *b, int64_t c, struct error *err) {
     struct reward_terms_counts *counts = &b->terms->counts;
+    if (b->set->good) {
+        take_label(b, c);
+        return ERR_OK;
+    }
     struct judged j = look_at(b, c);
     bool is_ranking = j.end - j.begin > 2;
     *(is_ranking ? &counts->rankings : &counts->judgements) += 1;
@@ -340,6 +357,21 @@ static void scale_weights(double *weights, int64_t count, double factor) {
     }
 }
 
+static void scale_labels(struct reward_label *labels, int64_t count, double factor) {
+    for (int64_t k = 0; k < count; k++) {
+        labels[k].good *= factor;
+        labels[k].bad *= factor;
+    }
+}
+
+static double sum_labels(const struct reward_label *labels, int64_t count) {
+    double sum = 0.0;
+    for (int64_t k = 0; k < count; k++) {
+        sum += labels[k].good + labels[k].bad;
+    }
+    return sum;
+}
+
 /* Whether rankings r and q are of the same items: those stand in the order of their ranks. */
 static bool is_same_question(const struct comparison_set *set, int64_t r, int64_t q) {
     int64_t size = set->starts[r + 1] - set->starts[r];
@@ -379,10 +411,29 @@ static void count_questions(struct reward_terms *terms, int64_t block) {
     }
 }
 
+/* Each item's shares of its votes. */
+static void count_labels(struct reward_label *labels, int64_t count) {
+    for (int64_t k = 0; k < count; k++) {
+        const double sum = sum_labels(&labels[k], 1);
+        scale_labels(&labels[k], 1, sum > 0.0 ? 1.0 / sum : 1.0);
+    }
+}
+
 /* Whether the block before is of the same prompt. */
 static bool is_prompt_before(const struct comparison_set *set, int64_t block) {
     const int64_t *prompts = set->block_prompt_ids;
     return prompts && block > 0 && prompts[block] == prompts[block - 1];
+}
+
+static void weigh_labels(const struct comparison_set *set, struct reward_terms *terms,
+                         int64_t block) {
+    struct reward_label *labels = terms->labels + terms->item_starts[block];
+    const int64_t count = reward_terms_items(terms, block);
+    if (terms->options.count == REWARD_COUNT_PAIRS) {
+        count_labels(labels, count);
+    }
+    terms->weights[block] = sum_labels(labels, count);
+    terms->counts.blocks += terms->weights[block] > 0.0 && !is_prompt_before(set, block);
 }
 
 static void weigh_block(const struct comparison_set *set, struct reward_terms *terms,
@@ -391,6 +442,10 @@ static void weigh_block(const struct comparison_set *set, struct reward_terms *t
     const double *weights = &terms->rankings.weights[terms->ranking_starts[block]];
     int64_t pair_count = terms->pair_starts[block + 1] - terms->pair_starts[block];
     int64_t ranking_count = terms->ranking_starts[block + 1] - terms->ranking_starts[block];
+    if (terms->labels) {
+        weigh_labels(set, terms, block);
+        return;
+    }
     if (terms->options.count == REWARD_COUNT_PAIRS) {
         count_questions(terms, block);
     }
@@ -406,6 +461,10 @@ static void count_prompt(struct reward_terms *terms, int64_t begin, int64_t end)
         scale_pairs(terms->pairs + pair, terms->pair_starts[end] - pair, 1.0 / sum);
         scale_weights(terms->rankings.weights + ranking, terms->ranking_starts[end] - ranking,
                       1.0 / sum);
+        if (terms->labels) {
+            scale_labels(terms->labels + terms->item_starts[begin],
+                         terms->item_starts[end] - terms->item_starts[begin], 1.0 / sum);
+        }
     }
     for (int64_t b = begin; sum > 0.0 && b < end; b++) {
         terms->weights[b] /= sum;
@@ -486,8 +545,8 @@ static enum err_code check_something(const struct reward_terms *terms, struct er
                    "nothing is left to learn from: of %" PRId64 " comparisons %" PRId64
                    " say nothing without their ties, %" PRId64 " put nothing before anything, and "
                    "of %" PRId64 " the annotator weighs nothing",
-                   counts->judgements + counts->rankings, counts->out_tied, counts->out_unordered,
-                   counts->out_weightless);
+                   counts->judgements + counts->rankings + counts->labels, counts->out_tied,
+                   counts->out_unordered, counts->out_weightless);
 }
 
 /* ---- making ---- */
@@ -538,12 +597,15 @@ static enum err_code allocate(struct builder *b, struct error *err) {
     rankings->last_unordered = mem_array(r, sizeof *rankings->last_unordered);
     rankings->items = mem_array(m, sizeof *rankings->items);
     rankings->ranks = mem_array(m, sizeof *rankings->ranks);
+    terms->labels =
+        set->good ? mem_array_zero((size_t)set->item_count, sizeof *terms->labels) : NULL;
     b->records = mem_array((size_t)pairs, sizeof *b->records);
     b->rankings = mem_array(r, sizeof *b->rankings);
     b->members = mem_array(m, 2 * sizeof *b->members);
     bool made = terms->pair_starts && terms->ranking_starts && terms->weights && terms->pairs &&
                 rankings->starts && rankings->weights && rankings->last_unordered &&
-                rankings->items && rankings->ranks && b->records && b->rankings && b->members;
+                rankings->items && rankings->ranks && b->records && b->rankings && b->members &&
+                (terms->labels || !set->good);
     return made ? ERR_OK : err_oom(err, "terms of prompts");
 }
 
@@ -592,6 +654,7 @@ void reward_terms_deinit(struct reward_terms *terms) {
     mem_free(terms->item_starts);
     mem_free(terms->pair_starts);
     mem_free(terms->pairs);
+    mem_free(terms->labels);
     mem_free(terms->ranking_starts);
     comparison_set_deinit(&terms->rankings);
     mem_free(terms->weights);

@@ -78,8 +78,14 @@ struct reward_pair {
     double reliability_log_odds;    /* INFINITY: taken at their word */
 };
 
+/* Weights of what was said of an item by itself. */
+struct reward_label {
+    double good, bad;
+};
+
 /* What became of the comparisons of the set. */
 struct reward_terms_counts {
+    int64_t labels;          /* of one item */
     int64_t judgements;      /* of two items; the pairs of split rankings are not counted */
     int64_t rankings;        /* of three items or more, split or not */
     int64_t tied_judgements; /* among the judgements of two items: ties, whatever became of them */
@@ -90,7 +96,7 @@ struct reward_terms_counts {
     int64_t out_unordered;  /* all their items are of a last rank that was not looked into */
     int64_t out_weightless; /* their annotator weighs nothing */
     int64_t blocks;         /* prompts with a term */
-    int64_t merged;         /* pairs, and rankings, that were judged more than once */
+    int64_t merged;         /* pairs, rankings and items that were judged more than once */
 };
 
 struct reward_terms {
@@ -99,7 +105,10 @@ struct reward_terms {
     int64_t *item_starts;      /* [B + 1] */
     int64_t *pair_starts;      /* [B + 1] */
     struct reward_pair *pairs; /* [P] by block, i, j and reliability */
-    int64_t *ranking_starts;   /* [B + 1] */
+    /* [items of the set] place item_starts[b] + k: item k of block b; NULL: no labels. Nothing else
+     * is then said, and losses of comparisons (reward_objective.h) have nothing to say. */
+    struct reward_label *labels;
+    int64_t *ranking_starts; /* [B + 1] */
     /* Best first, those of one rank in ascending order; a last rank of one item is ordered. Item
      * numbers are those within the block, item_count is the greatest of a block. */
     struct comparison_set rankings;

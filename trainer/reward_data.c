@@ -146,10 +146,12 @@ static enum err_code read_answer(struct reading *reading, const struct preferenc
 }
 
 static enum err_code read_answers(struct reading *reading, struct error *err) {
-    const enum preference_kind kind = reading->config->from == COMPARISON_FROM_RATINGS
-                                          ? PREFERENCE_RATING
-                                          : PREFERENCE_COMPARISON;
-    const struct preference_filter filter = {.kinds = UINT32_C(1) << kind};
+    static const enum preference_kind kinds[] = {
+        [COMPARISON_FROM_COMPARISONS] = PREFERENCE_COMPARISON,
+        [COMPARISON_FROM_RATINGS] = PREFERENCE_RATING,
+        [COMPARISON_FROM_LABELS] = PREFERENCE_LABEL,
+    };
+    const struct preference_filter filter = {.kinds = UINT32_C(1) << kinds[reading->config->from]};
     SCOPED(preference_reader) struct preference_reader *reader = NULL;
     TRY(preference_reader_open(reading->db, &filter, &reader, err));
     for (;;) {
@@ -295,6 +297,9 @@ enum err_code reward_data_hash(const struct reward_data *data, struct hash_diges
     hash_array(&state, set->margins, set->margins ? set->count : 0, sizeof *set->margins);
     hash_array(&state, set->last_unordered, set->last_unordered ? set->count : 0,
                sizeof *set->last_unordered);
+    if (set->good) {
+        hash_array(&state, set->good, set->count, sizeof *set->good);
+    }
     *out_digest = hash_final(&state);
     return ERR_OK;
 }

@@ -15,13 +15,14 @@ static bool has_all_tokens(const struct reward_data *data, int64_t comparison) {
     return true;
 }
 
-/* Whether it puts anything before anything, or is a tie that counts. */
+/* Whether it is a label, puts anything before anything, or is a tie that counts. */
 static bool says_something(const struct comparison_set *set, int64_t comparison,
                            enum pair_ties ties) {
     const int64_t first = set->starts[comparison];
     const int64_t last = set->starts[comparison + 1] - 1;
     const bool is_open = set->last_unordered && set->last_unordered[comparison];
-    return set->ranks[first] != set->ranks[last] || (ties != PAIR_TIES_DROP && !is_open);
+    return set->good || set->ranks[first] != set->ranks[last] ||
+           (ties != PAIR_TIES_DROP && !is_open);
 }
 
 static enum err_code choose(const struct reward_data *data, enum prompt_part part,
@@ -52,6 +53,9 @@ static enum err_code make_objective(const struct reward_examples_plan *plan,
     options.split_rankings = loss->split_rankings;
     options.margin_scale = loss->margin_scale;
     TRY(reward_terms_make(&examples->set, &options, &examples->terms, err));
+    if (examples->terms.labels) {
+        return ERR_OK;
+    }
     const struct reward_objective_options objective = {
         .model = (enum tabular_model)loss->likelihood,
         .label_smoothing = loss->label_smoothing,
@@ -122,6 +126,8 @@ static void agree(struct reward_agreement *agreement, double weight, double chos
     agreement->margin += weight * difference;
     agreement->chosen += weight * chosen;
     agreement->rejected += weight * rejected;
+    agreement->chosen_weight += weight;
+    agreement->rejected_weight += weight;
 }
 
 /* Each item with each one ranked below it; those of the last rank may not have been compared. */
@@ -138,9 +144,21 @@ static void agree_ranking(const struct comparison_set *rankings, int64_t ranking
     }
 }
 
+static void agree_label(struct reward_agreement *agreement, const struct reward_label *label,
+                        double score) {
+    agreement->chosen += label->good * score;
+    agreement->rejected += label->bad * score;
+    agreement->chosen_weight += label->good;
+    agreement->rejected_weight += label->bad;
+}
+
 void reward_examples_agree(const struct reward_examples *examples, int64_t example,
                            const double *scores, struct reward_agreement *agreement) {
     const struct reward_terms *terms = &examples->terms;
+    const int64_t start = terms->item_starts[example];
+    for (int64_t k = start; terms->labels && k < terms->item_starts[example + 1]; k++) {
+        agree_label(agreement, &terms->labels[k], scores[k - start]);
+    }
     for (int64_t p = terms->pair_starts[example]; p < terms->pair_starts[example + 1]; p++) {
         const struct reward_pair *pair = &terms->pairs[p];
         agree(agreement, pair->win, scores[pair->i], scores[pair->j]);

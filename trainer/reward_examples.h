@@ -9,12 +9,11 @@
  *               }
  *               loss += reward_objective_block(examples.objective, e, scores, ties, slopes, NULL);
  *           }
- * Example:  a block of the terms: all comparisons of a prompt, or, where it has more answers than
- *           answers_max, some of them (data/comparison_cut.h). Comparisons with an answer that has
- *           no tokens, and those that say nothing, are left out, and counted; so every example has
- *           some weight.
- * Owns:     its arrays; the data is borrowed.
- * Threads:  one (reward_objective.h).
+ * Labels:   each answer is an example by itself, with all that was said of it; there is no
+ * objective. Example:  a block of the terms: all comparisons of a prompt, or, where it has more
+ * answers than answers_max, some of them (data/comparison_cut.h). Comparisons with an answer that
+ * has no tokens, and those that say nothing, are left out, and counted; so every example has some
+ * weight. Owns:     its arrays; the data is borrowed. Threads:  one (reward_objective.h).
  */
 #ifndef TRAINER_REWARD_EXAMPLES_H
 #define TRAINER_REWARD_EXAMPLES_H
@@ -36,10 +35,10 @@ struct reward_examples {
     struct comparison_set set; /* blocks are examples */
     int64_t *items;            /* of the data's set, by item of `set` */
     struct reward_terms terms;
-    struct reward_objective *objective;
-    int64_t count;   /* examples */
-    int64_t answers; /* of all examples; those in several count in each */
-    int64_t tokens;  /* likewise */
+    struct reward_objective *objective; /* NULL of labels */
+    int64_t count;                      /* examples */
+    int64_t answers;                    /* of all examples; those in several count in each */
+    int64_t tokens;                     /* likewise */
     /* comparisons left out: ... */
     int64_t without_tokens; /* of an answer that has none */
     int64_t silent;         /* that say nothing: ties that are dropped, items not compared */
@@ -73,15 +72,17 @@ int32_t reward_examples_prompt(const struct reward_examples *examples, int64_t e
 struct token_sequence reward_examples_sequence(const struct reward_examples *examples,
                                                int64_t example, int64_t k);
 
-/* Which judgements go with the scores [answers of the example], and by how much. */
+/* Which judgements go with the scores [answers of the example], and by how much. Chosen is what was
+ * preferred, or called good. */
 struct reward_agreement {
     double right, wrong;     /* weights of judgements: for the greater score, for the smaller */
     double margin;           /* sum over judgements of chosen minus rejected score */
     double chosen, rejected; /* sums over judgements of the scores of either side */
+    double chosen_weight, rejected_weight; /* of what is in those */
 };
 
 /* Adds an example's; ties are for neither, and equal scores half right. Rankings count as their
- * pairs. */
+ * pairs; labels are neither right nor wrong. */
 void reward_examples_agree(const struct reward_examples *examples, int64_t example,
                            const double *scores, struct reward_agreement *agreement);
 

@@ -98,6 +98,12 @@ void comparison_sample_tie(struct comparison_set *set, int32_t item, int32_t oth
     comparison_sample_add(set, 2, (int32_t[]){item, other}, (int32_t[]){1, 1});
 }
 
+void comparison_sample_label(struct comparison_set *set, int32_t item, bool is_good) {
+    set->good = grown(set->good, set->count, 1, sizeof *set->good);
+    set->good[set->count] = is_good;
+    comparison_sample_add(set, 1, &item, (int32_t[]){is_good ? 1 : 2});
+}
+
 void comparison_sample_wins(struct comparison_set *set, int32_t winner, int32_t loser,
                             int64_t times) {
     for (int64_t i = 0; i < times; i++) {

@@ -36,6 +36,9 @@ void comparison_sample_add(struct comparison_set *set, int64_t k, const int32_t 
 void comparison_sample_win(struct comparison_set *set, int32_t winner, int32_t loser);
 void comparison_sample_tie(struct comparison_set *set, int32_t item, int32_t other);
 
+/* What an item was called by itself; for sets of nothing else. */
+void comparison_sample_label(struct comparison_set *set, int32_t item, bool is_good);
+
 /* `times` comparisons won by `winner`, as many rows. */
 void comparison_sample_wins(struct comparison_set *set, int32_t winner, int32_t loser,
                             int64_t times);

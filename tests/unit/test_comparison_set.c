@@ -119,6 +119,29 @@ static void rate(struct fixture *f, const char *text, const char *annotator, dou
     rate_weighted(f, text, annotator, value, 1.0);
 }
 
+struct label {
+    const char *prompt, *text, *annotator, *population;
+    bool is_good;
+    double weight; /* 0: 1 */
+};
+
+static void put_label(struct fixture *f, const struct label *label) {
+    struct error err = ERROR_INIT;
+    const struct preference_response response = {.text = text_span_of(label->text)};
+    const struct preference preference = {
+        .kind = PREFERENCE_LABEL,
+        .line = 1,
+        .prompt = {.kind = PROMPT_TEXT, .text = text_span_of(label->prompt)},
+        .responses = &response,
+        .response_count = 1,
+        .annotator = text_span_of(label->annotator),
+        .population = text_span_of(label->population),
+        .weight = label->weight > 0.0 ? label->weight : 1.0,
+        .good = label->is_good,
+    };
+    assert_ok(preference_log_append(f->log, &preference, &err), &err);
+}
+
 /* "A>B=C" of comparison c, by the texts of the items; the ranks decide the signs. */
 static const char *shown(struct fixture *f, const struct comparison_set *set, int64_t c) {
     static char text[256];
@@ -442,6 +465,65 @@ static void test_load__ratings_of_nobody_are_averaged(void **state) {
     fixture_close(&f);
 }
 
+/* Every label by itself, those of one prompt together. */
+static void test_load__labels_are_of_single_answers(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_open(&f);
+    append(&f, &(struct row){.prompt = "q", .texts = {"A", "B"}, .ranks = {2, 1}});
+    put_label(&f, &(struct label){"q", "A", "ann", "north", true, 0.0});
+    put_label(&f, &(struct label){"p", "X", NULL, NULL, false, 2.5});
+    put_label(&f, &(struct label){"q", "C", "bob", "south", true, 0.0});
+    put_label(&f, &(struct label){"q", "A", "bob", "south", false, 0.0});
+    fixture_commit(&f);
+    struct error err = ERROR_INIT;
+    SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
+    struct comparison_set_options options = {.from = COMPARISON_FROM_LABELS};
+    assert_ok(comparison_set_load(f.db, &options, &set, &err), &err);
+    static const char *const texts[] = {"A", "C", "A", "X"};
+    static const bool good[] = {true, true, false, false};
+    assert_true(set.count == 4 && set.item_count == 3 && set.block_count == 2);
+    for (int64_t c = 0; c < 4; c++) {
+        assert_string_equal(shown(&f, &set, c), texts[c]);
+        assert_int_equal(set.good[c], good[c]);
+        assert_true(set.weights[c] == (c == 3 ? 2.5 : 1.0));
+        assert_int_equal(set.annotators[c], c == 3 ? -1 : c > 0);
+    }
+    /* the last two in the order of their blocks, the second alone */
+    SCOPED(comparison_set) struct comparison_set part = COMPARISON_SET_INIT;
+    SCOPED(mem) int64_t *sources = NULL;
+    assert_ok(comparison_set_part(&set, (int32_t[]){-1, -1, 1, 0}, 2, &part, &sources, &err), &err);
+    assert_true(part.count == 2 && !part.good[0] && !part.good[1]);
+    assert_true(sources[0] == 2 && sources[1] == 0);
+    comparison_set_deinit(&set);
+    options.population = "north";
+    assert_ok(comparison_set_load(f.db, &options, &set, &err), &err);
+    assert_true(set.count == 1 && set.good[0]);
+    comparison_set_deinit(&set);
+    options.topic = "tea";
+    assert_fails(comparison_set_load(f.db, &options, &set, &err), ERR_DATA,
+                 "none of 4 labels is left, by population 'north', on topic 'tea'", &err);
+    fixture_close(&f);
+}
+
+/* Where there is nothing but labels, comparisons are refused with the way to those. */
+static void test_load__says_that_there_are_labels(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_open(&f);
+    put_label(&f, &(struct label){"q", "A", NULL, NULL, true, 0.0});
+    fixture_commit(&f);
+    struct error err = ERROR_INIT;
+    SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
+    struct comparison_set_options options = {.from = COMPARISON_FROM_COMPARISONS};
+    assert_fails(comparison_set_load(f.db, &options, &set, &err), ERR_DATA,
+                 "no comparisons, but 1 labels of single answers", &err);
+    options.from = COMPARISON_FROM_RATINGS;
+    assert_fails(comparison_set_load(f.db, &options, &set, &err), ERR_DATA,
+                 "the log has no comparisons from ratings; accord import brings some in", &err);
+    fixture_close(&f);
+}
+
 /* 40 sets of one comparison each: by their hashes some would be held out. */
 static void test_load__sets_of_items_are_training(void **state) {
     (void)state;
@@ -605,6 +687,8 @@ int main(void) {
         cmocka_unit_test(test_load__ratings_make_rankings),
         cmocka_unit_test(test_load__ratings_of_two_sources_stay_apart),
         cmocka_unit_test(test_load__ratings_of_nobody_are_averaged),
+        cmocka_unit_test(test_load__labels_are_of_single_answers),
+        cmocka_unit_test(test_load__says_that_there_are_labels),
         cmocka_unit_test(test_load__sets_of_items_are_training),
         cmocka_unit_test(test_load__what_names_no_aspect_can_be_chosen),
         cmocka_unit_test(test_load__says_which_filters_leave_nothing),

@@ -131,6 +131,40 @@ static void test_agree__counts_judgements_by_weight(void **state) {
     assert_near(agreement.margin, 0.5 * 3.5 - 0.5 * 1.5, TOL);
     assert_near(agreement.chosen, 0.75 * 3.5 + 0.25 * 1.5, TOL);
     assert_near(agreement.rejected, 0.25 * 3.5 + 0.75 * 1.5, TOL);
+    assert_near(agreement.chosen_weight, 5.0, TOL);
+    assert_near(agreement.rejected_weight, 5.0, TOL);
+}
+
+/* Answer 1 twice, answers 2 and 5 once; 4 has no tokens, 7 is of the test. Ties say nothing here,
+ * and dropping them drops no label. */
+static void test_make__labelled_answers_are_examples(void **state) {
+    (void)state;
+    SCOPED(reward_data) struct reward_data data;
+    SCOPED(reward_examples) struct reward_examples examples = REWARD_EXAMPLES_INIT;
+    struct reward_agreement agreement = {.right = 0.0};
+    make_data(&data);
+    comparison_sample_label(&data.set, 1, true);
+    comparison_sample_label(&data.set, 2, false);
+    comparison_sample_label(&data.set, 1, false);
+    comparison_sample_set_weight(&data.set, 3.0);
+    comparison_sample_label(&data.set, 4, true);
+    comparison_sample_label(&data.set, 5, true);
+    comparison_sample_label(&data.set, 7, true);
+    make(&data, &(struct reward_examples_plan){.loss = &dropped, .answers_max = 2}, &examples);
+    assert_true(examples.count == 3 && examples.answers == 3 && examples.without_tokens == 1 &&
+                examples.silent == 0);
+    assert_null(examples.objective);
+    for (int64_t e = 0; e < examples.count; e++) {
+        const double score = examples.items[e] == 1 ? 0.5 : examples.items[e] == 2 ? 2.0 : 7.0;
+        assert_int_equal(reward_examples_answers(&examples, e), 1);
+        assert_near(examples.terms.weights[e], examples.items[e] == 1 ? 4.0 : 1.0, TOL);
+        reward_examples_agree(&examples, e, &score, &agreement);
+    }
+    assert_near(agreement.chosen, 0.5 + 7.0, TOL);
+    assert_near(agreement.rejected, 3.0 * 0.5 + 2.0, TOL);
+    assert_near(agreement.chosen_weight, 2.0, TOL);
+    assert_near(agreement.rejected_weight, 4.0, TOL);
+    assert_near(agreement.right + agreement.wrong, 0.0, TOL);
 }
 
 static enum err_code build(void *context, struct error *err) {
@@ -153,6 +187,7 @@ int main(void) {
         cmocka_unit_test(test_make__leaves_out_what_says_nothing),
         cmocka_unit_test(test_make__a_part_without_comparisons_has_no_examples),
         cmocka_unit_test(test_make__a_cut_prompt_counts_once),
+        cmocka_unit_test(test_make__labelled_answers_are_examples),
         cmocka_unit_test(test_agree__counts_judgements_by_weight),
         cmocka_unit_test(test_make__survives_running_out_of_memory),
     };

@@ -71,6 +71,50 @@ static void test_terms__merge_all_judgements_of_a_pair(void **state) {
     assert_true(isinf(terms.pairs[0].reliability_log_odds));
 }
 
+/* Items 0 and 1 of one prompt, 2 of another: 0 is good by 1 + 1 and bad by 2, 1 bad by 1, 2 good by
+ * 3 of annotator 0, and by another who weighs nothing. */
+static void test_terms__labels_are_shares_of_an_item(void **state) {
+    (void)state;
+    SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
+    comparison_sample_init(&set, 3);
+    comparison_sample_set_block(&set, 2, 1);
+    comparison_sample_label(&set, 0, true);
+    comparison_sample_label(&set, 0, false);
+    comparison_sample_set_weight(&set, 2.0);
+    comparison_sample_label(&set, 1, false);
+    comparison_sample_label(&set, 0, true);
+    comparison_sample_label(&set, 2, true);
+    comparison_sample_set_weight(&set, 3.0);
+    comparison_sample_set_annotator(&set, 0);
+    comparison_sample_label(&set, 2, false);
+    comparison_sample_set_annotator(&set, 1);
+    static const struct {
+        enum reward_count count;
+        double good[3], bad[3], weights[2];
+    } cases[] = {
+        {REWARD_COUNT_JUDGEMENTS, {2.0, 0.0, 3.0}, {2.0, 1.0, 0.0}, {5.0, 3.0}},
+        {REWARD_COUNT_PAIRS, {0.5, 0.0, 1.0}, {0.5, 1.0, 0.0}, {2.0, 1.0}},
+        {REWARD_COUNT_PROMPTS, {0.4, 0.0, 1.0}, {0.4, 0.2, 0.0}, {1.0, 1.0}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        SCOPED(reward_terms) struct reward_terms terms = REWARD_TERMS_INIT;
+        struct reward_terms_options options = defaults;
+        options.count = cases[i].count;
+        options.annotator_weights = (const double[]){1.0, 0.0};
+        make(&set, &options, &terms);
+        for (int k = 0; k < 3; k++) {
+            assert_near(terms.labels[k].good, cases[i].good[k], TOL);
+            assert_near(terms.labels[k].bad, cases[i].bad[k], TOL);
+        }
+        assert_near(terms.weights[0], cases[i].weights[0], TOL);
+        assert_near(terms.weights[1], cases[i].weights[1], TOL);
+        assert_near(terms.weight, cases[i].weights[0] + cases[i].weights[1], TOL);
+        assert_true(terms.counts.labels == 6 && terms.counts.used == 5 &&
+                    terms.counts.out_weightless == 1 && terms.counts.blocks == 2);
+        assert_int_equal(terms.pair_starts[2] + terms.ranking_starts[2], 0);
+    }
+}
+
 static void test_terms__ties_as_halves_or_dropped(void **state) {
     (void)state;
     SCOPED(comparison_set) struct comparison_set set = COMPARISON_SET_INIT;
@@ -382,6 +426,7 @@ static void test_findings__only_ties(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_terms__merge_all_judgements_of_a_pair),
+        cmocka_unit_test(test_terms__labels_are_shares_of_an_item),
         cmocka_unit_test(test_terms__ties_as_halves_or_dropped),
         cmocka_unit_test(test_terms__count_pairs_or_prompts_once),
         cmocka_unit_test(test_terms__blocks_of_one_prompt_count_once),
