@@ -193,6 +193,11 @@ static enum err_code check_direct(const struct align_config *config, struct erro
 
 static enum err_code check_align(const void *config, struct error *err) {
     const struct align_config *align = config;
+    if (align->data.from == COMPARISON_FROM_LABELS && align->method != ALIGN_KTO) {
+        return err_set(err, ERR_CONFIG,
+                       "data.from=labels goes with method=kto: labels of single answers compare "
+                       "nothing");
+    }
     return align_is_on_policy(align->method) ? ERR_OK : check_direct(align, err);
 }
 

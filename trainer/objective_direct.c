@@ -121,10 +121,25 @@ static double add_prospect(const struct direct_objective *o, double good, double
     return gain * down + loss * up;
 }
 
+static const struct reward_label *labels_of(const struct direct_judged *judged) {
+    const struct reward_terms *terms = judged->terms;
+    return terms->labels ? terms->labels + terms->item_starts[judged->block] : NULL;
+}
+
+static double add_labels(const struct direct_objective *o, const struct direct_judged *judged,
+                         const struct direct_answers *answers) {
+    const struct reward_label *labels = labels_of(judged);
+    double value = 0.0;
+    for (int32_t k = 0; labels && k < answers->count; k++) {
+        value += add_prospect(o, labels[k].good, labels[k].bad, k, answers);
+    }
+    return value;
+}
+
 static double add_pairs(const struct direct_objective *o, const struct direct_judged *judged,
                         const struct direct_answers *answers) {
     const struct reward_terms *terms = judged->terms;
-    double value = 0.0;
+    double value = add_labels(o, judged, answers);
     for (int64_t p = terms->pair_starts[judged->block]; p < terms->pair_starts[judged->block + 1];
          p++) {
         const struct reward_pair *pair = &terms->pairs[p];
@@ -165,8 +180,12 @@ static double imitate_ranking(double weight, const struct comparison_set *rankin
 static double imitate(const struct direct_objective *o, const struct direct_judged *judged,
                       const struct direct_answers *answers) {
     const struct reward_terms *terms = judged->terms;
+    const struct reward_label *labels = labels_of(judged);
     const int64_t b = judged->block;
     double value = 0.0;
+    for (int64_t k = 0; labels && k < answers->count; k++) {
+        value += add_imitated(o->sft_weight * labels[k].good, k, answers);
+    }
     for (int64_t p = terms->pair_starts[b]; p < terms->pair_starts[b + 1]; p++) {
         const struct reward_pair *pair = &terms->pairs[p];
         value += add_imitated(o->sft_weight * pair->win, pair->i, answers) +

@@ -27,7 +27,8 @@
  *                           as there, where TRL divides S - R by T
  *             kto           mean over both of desirable sigma(z - u) for what was chosen, and
  *                           undesirable sigma(u - z) for the other, z = beta max(0, KL estimate)
- *                           (Ethayarajh et al. 2024, arXiv 2402.01306, eq. 7)
+ *                           (Ethayarajh et al. 2024, arXiv 2402.01306, eq. 7); of labels the
+ *                           same of each answer by itself, by how many called it good, and bad
  * Optimum:  over all policies, of judgements whose probabilities are those of rewards r:
  *             dpo      pi ~ ref e^(r / beta): the odds of the reference times those of people
  *             pm-dpo   pi ~ w e^(r / beta): with beta 1 the people's own odds, among all answers

@@ -13,6 +13,7 @@
 #include "base/strbuf.h"
 #include "trainer/align_recipes.h"
 #include "trainer/direct_reference.h"
+#include "trainer/direct_sums.h"
 #include "trainer/example_batches.h"
 #include "trainer/lm_run.h"
 #include "trainer/objective_direct.h"
@@ -46,17 +47,13 @@ struct direct {
     int64_t answer_capacity;
 };
 
-/* What a pass over examples adds up. */
+/* A pass over examples. */
 struct pass {
     const struct reward_examples *examples;
     double ties[REWARD_TIES_MAX];
     double tie_slopes[REWARD_TIES_MAX];
-    double loss;        /* nats, times weight */
-    double weights;     /* of the examples */
     double step_weight; /* of all examples of the step, where slopes are wanted */
-    struct reward_agreement rewards, logps, starts;
-    double entropy_nats;
-    int64_t targets, tokens;
+    struct direct_sums sums;
 };
 
 /* --- one example, its log-probabilities known --- */
@@ -101,14 +98,14 @@ static void judge(struct direct *direct, struct pass *pass, int64_t example, int
                                      .scores = direct->scores + begin,
                                      .slopes = direct->slopes + begin,
                                      .count = reward_examples_answers(examples, example)};
-    pass->loss += direct_loss(&direct->objective, &judged, &answers, pass->tie_slopes);
-    pass->weights += examples->terms.weights[example];
-    reward_examples_agree(examples, example, direct->rewards + begin, &pass->rewards);
-    reward_examples_agree(examples, example, direct->logp + begin, &pass->logps);
-    reward_examples_agree(examples, example, direct->starts + begin, &pass->starts);
+    const struct direct_measured measured = {.rewards = direct->rewards + begin,
+                                             .logps = direct->logp + begin,
+                                             .starts = direct->starts + begin};
+    pass->sums.loss += direct_loss(&direct->objective, &judged, &answers, pass->tie_slopes);
+    direct_sums_add(&pass->sums, examples, example, &measured);
     for (int64_t k = 0; k < answers.count; k++) {
-        pass->entropy_nats += direct->sums[begin + k].entropy;
-        pass->targets += answers.tokens[k];
+        pass->sums.entropy_nats += direct->sums[begin + k].entropy;
+        pass->sums.targets += answers.tokens[k];
         answers.slopes[k] += isfinite(answers.logp[k]) ? 0.0 : (double)NAN;
     }
 }
@@ -124,7 +121,7 @@ static void judge_batch(struct direct *direct, struct pass *pass, int64_t first,
         const int64_t example = direct->batches.step[i];
         judge(direct, pass, example, begin);
         begin += reward_examples_answers(pass->examples, example);
-        pass->tokens += reward_examples_tokens(pass->examples, example);
+        pass->sums.tokens += reward_examples_tokens(pass->examples, example);
     }
     for (int64_t j = 0; j < batch->targets; j++) {
         direct->target_slopes[j] = direct->slopes[batch->target_owners[j]] / pass->step_weight;
@@ -168,7 +165,7 @@ static enum err_code estimate_kl(struct direct *direct, enum direct_part part,
     }
     for (int64_t i = 0; i < count; i++) {
         texts[i] = token_set_at(&reference->mismatched[part], examples ? examples[i] : i);
-        pass->tokens += texts[i].count;
+        pass->sums.tokens += texts[i].count;
     }
     TRY(sequence_logp_all(&scorer, texts, count, sums, err));
     double sum = 0.0;
@@ -181,24 +178,21 @@ static enum err_code estimate_kl(struct direct *direct, enum direct_part part,
 
 /* --- the recipe --- */
 
-static void add_metrics(const struct direct *direct, const struct pass *pass,
-                        const char *const names[9], struct train_row *row) {
-    const struct reward_agreement *rewards = &pass->rewards;
-    const double judged = rewards->right + rewards->wrong;
-    const double values[9] = {
-        pass->loss / pass->weights,    rewards->chosen / judged,
-        rewards->rejected / judged,    rewards->right / judged,
-        rewards->margin / judged,      pass->logps.chosen / judged,
-        pass->logps.rejected / judged, pass->entropy_nats / (double)pass->targets,
-        direct->objective.kl,
-    };
-    const int64_t count = direct->objective.form == DIRECT_PROSPECT ? 9 : 8;
+static void add_metrics(const struct direct *direct, const struct pass *pass, bool is_evaluation,
+                        struct train_row *row) {
+    const double accuracy = direct_sums_accuracy(&pass->sums);
+    const struct direct_metrics_form form = {.is_evaluation = is_evaluation,
+                                             .of_labels = direct->data->set.good != NULL,
+                                             .has_kl = direct->objective.form == DIRECT_PROSPECT,
+                                             .kl = direct->objective.kl};
+    struct metric metrics[DIRECT_METRICS_MAX];
+    const int64_t count = direct_sums_metrics(&pass->sums, &form, metrics);
     for (int64_t i = 0; i < count; i++) {
-        train_row_add(row, names[i], values[i]);
+        train_row_add(row, metrics[i].key, metrics[i].value);
     }
-    row->tokens = pass->tokens;
-    if (judged > 0.0) { /* not where all are ties */
-        (void)snprintf(row->note, sizeof row->note, ", accuracy %.1f %%", 100.0 * values[3]);
+    row->tokens = pass->sums.tokens;
+    if (isfinite(accuracy)) { /* not where all are ties, or labels */
+        (void)snprintf(row->note, sizeof row->note, ", accuracy %.1f %%", 100.0 * accuracy);
     }
 }
 
@@ -209,15 +203,6 @@ static int64_t step_tokens(void *context, int64_t step) {
 
 static enum err_code gradients(void *context, int64_t step, struct train_row *out_row,
                                struct error *err) {
-    static const char *const names[9] = {"loss",
-                                         "rewards/chosen",
-                                         "rewards/rejected",
-                                         "rewards/accuracies",
-                                         "rewards/margins",
-                                         "logps/chosen",
-                                         "logps/rejected",
-                                         "entropy",
-                                         "kl"};
     struct direct *direct = context;
     struct example_batches *batches = &direct->batches;
     struct pass pass = {.examples = &direct->training,
@@ -232,7 +217,7 @@ static enum err_code gradients(void *context, int64_t step, struct train_row *ou
         pass.tie_slopes[t] /= pass.step_weight;
     }
     reward_ties_step(&direct->ties, step, pass.tie_slopes);
-    add_metrics(direct, &pass, names, out_row);
+    add_metrics(direct, &pass, false, out_row);
     return ERR_OK;
 }
 
@@ -241,11 +226,9 @@ static enum err_code gradients(void *context, int64_t step, struct train_row *ou
 /* Both sides below where they started is how direct methods lose what nobody wrote: probability
  * goes to answers that are in no comparison (Razin et al. 2024, arXiv 2410.08847). */
 static void warn_of_falling(struct direct *direct, const struct pass *pass) {
-    const double judged = pass->logps.right + pass->logps.wrong;
-    const double chosen = (pass->starts.chosen - pass->logps.chosen) / judged;
-    const double rejected = (pass->starts.rejected - pass->logps.rejected) / judged;
-    if (direct->has_warned || !direct->reference.is_measured || !(chosen > 1.0) ||
-        !(rejected > 1.0)) {
+    const struct direct_fall fall = direct_sums_fall(&pass->sums);
+    if (direct->has_warned || !direct->reference.is_measured || !(fall.chosen > 1.0) ||
+        !(fall.rejected > 1.0)) {
         return;
     }
     direct->has_warned = true;
@@ -253,7 +236,7 @@ static void warn_of_falling(struct direct *direct, const struct pass *pass) {
              "chosen and rejected answers both became less likely, by %.1f and %.1f nats: what "
              "they lose goes to answers that nobody compared; a greater direct.beta, a lower "
              "learning rate or direct.sft_weight holds it",
-             chosen, rejected);
+             fall.chosen, fall.rejected);
 }
 
 /* Log-probabilities of the answers of the first `count` examples, into sums. */
@@ -281,24 +264,15 @@ static enum err_code score_first(struct direct *direct, int64_t count, int64_t *
 
 static enum err_code evaluate(void *context, int64_t examples, struct train_row *out_row,
                               struct error *err) {
-    static const char *const names[9] = {"eval_loss",
-                                         "eval_rewards/chosen",
-                                         "eval_rewards/rejected",
-                                         "eval_rewards/accuracies",
-                                         "eval_rewards/margins",
-                                         "eval_logps/chosen",
-                                         "eval_logps/rejected",
-                                         "eval_entropy",
-                                         "eval_kl"};
     struct direct *direct = context;
     struct pass pass = {.examples = &direct->validation};
-    TRY(score_first(direct, examples, &pass.tokens, err));
+    TRY(score_first(direct, examples, &pass.sums.tokens, err));
     TRY(estimate_kl(direct, DIRECT_VALIDATION, NULL, examples, &pass, err));
     reward_ties_values(&direct->ties, pass.ties);
     for (int64_t e = 0; e < examples; e++) {
         judge(direct, &pass, e, direct->validation.terms.item_starts[e]);
     }
-    add_metrics(direct, &pass, names, out_row);
+    add_metrics(direct, &pass, true, out_row);
     warn_of_falling(direct, &pass);
     return ERR_OK;
 }
@@ -315,6 +289,38 @@ static enum err_code begin(void *context, struct error *err) {
     return direct_reference_measure(&direct->reference, &source, err);
 }
 
+/* Both kinds should weigh about the same: the good ones 1 to 4/3 times what the bad ones do
+ * (Ethayarajh et al. 2024, section 4.2). */
+static void say_balance(const struct direct *direct, double good, double bad) {
+    const double desirable = direct->objective.desirable;
+    const double undesirable = direct->objective.undesirable;
+    const double ratio = desirable * good / (undesirable * bad);
+    struct log *log = direct->run->log;
+    if (good == 0.0 || bad == 0.0) {
+        log_warn(log, "align", "all labels are %s: nothing says what to %s",
+                 good == 0.0 ? "bad" : "good", good == 0.0 ? "say instead" : "avoid");
+    } else if (!(ratio >= 1.0 && ratio <= 4.0 / 3.0)) {
+        log_warn(log, "align",
+                 "good answers weigh %.3g times what bad ones do, where 1 to 1.33 is advised: "
+                 "direct.desirable=%.3g or direct.undesirable=%.3g makes it 1",
+                 ratio, desirable / ratio, undesirable * ratio);
+    }
+}
+
+static void say_labels(const struct direct *direct) {
+    const struct reward_examples *examples = &direct->training;
+    double good = 0.0;
+    double bad = 0.0;
+    for (int64_t k = 0; k < examples->answers; k++) {
+        good += examples->terms.labels[k].good;
+        bad += examples->terms.labels[k].bad;
+    }
+    log_info(direct->run->log, "align",
+             "%" PRId64 " answers to learn from, by labels that weigh %g good, %g bad",
+             examples->answers, good, bad);
+    say_balance(direct, good, bad);
+}
+
 static enum err_code make_examples(struct direct *direct, struct error *err) {
     const struct align_config *config = direct->config;
     const struct reward_loss_config loss = direct_loss_config(config);
@@ -327,6 +333,9 @@ static enum err_code make_examples(struct direct *direct, struct error *err) {
     };
     TRY(reward_parts_make(direct->run, direct->data, &parts, &direct->training, &direct->validation,
                           err));
+    if (direct->training.terms.labels) {
+        say_labels(direct);
+    }
     direct_objective_add_margins(&direct->objective, &direct->training.terms);
     direct_objective_add_margins(&direct->objective, &direct->validation.terms);
     return reward_ties_init(&direct->ties, direct->training.objective,

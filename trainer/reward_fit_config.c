@@ -4,7 +4,7 @@
 
 #include <inttypes.h>
 
-const char *const reward_from_names[2] = {"comparisons", "ratings"};
+const char *const reward_from_names[3] = {"comparisons", "ratings", "labels"};
 const char *const reward_too_long_names[3] = {"drop", "cut", "refuse"};
 const char *const reward_likelihood_names[3] = {"bradley-terry", "davidson", "rao-kupper"};
 const char *const reward_ties_names[3] = {"keep", "half", "drop"};
@@ -95,5 +95,15 @@ static const struct config_field reward_fit_fields[] = {
                "it with the model"),
 };
 
-const struct config_table reward_fit_config_table = CONFIG_TABLE(
-    "reward fit", reward_fit_config, reward_fit_fields, NULL, "reward models on language models");
+static enum err_code check_reward_fit(const void *config, struct error *err) {
+    const struct reward_fit_config *fit = config;
+    return fit->data.from != COMPARISON_FROM_LABELS
+               ? ERR_OK
+               : err_set(err, ERR_CONFIG,
+                         "data.from=labels compares nothing: 'accord align --method kto' learns "
+                         "from labels");
+}
+
+const struct config_table reward_fit_config_table =
+    CONFIG_TABLE("reward fit", reward_fit_config, reward_fit_fields, check_reward_fit,
+                 "reward models on language models");

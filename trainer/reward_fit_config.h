@@ -47,7 +47,7 @@ struct reward_fit_config {
 };
 
 extern const struct config_table reward_fit_config_table;
-extern const char *const reward_from_names[2];
+extern const char *const reward_from_names[3];
 extern const char *const reward_too_long_names[3];
 extern const char *const reward_likelihood_names[3];
 extern const char *const reward_ties_names[3]; /* enum pair_ties */
@@ -56,7 +56,8 @@ extern const char *const reward_count_names[REWARD_COUNT_KINDS];
 /* Of struct reward_data_config, for the tables of all that learn from comparisons; their check. */
 #define REWARD_DATA_FIELDS                                                                         \
     FIELD_ENUM(reward_data_config, from, "comparisons", reward_from_names,                         \
-               "what is fitted: comparisons, or rankings made of each annotator's ratings"),       \
+               "what is fitted: comparisons, rankings made of each annotator's ratings, or, by "   \
+               "align.method=kto, labels of single answers"),                                      \
         FIELD_STRING(reward_data_config, aspect, "", "only judgements of this aspect"),            \
         FIELD_STRING(reward_data_config, population, "", "only judgements of this population"),    \
         FIELD_STRING(reward_data_config, topic, "", "only prompts of this topic"),                 \

@@ -13,7 +13,8 @@ static void say_left_out(struct run *run, const char *area, const struct reward_
         const char *text;
     } left_out[] = {
         {training->without_tokens + validation->without_tokens,
-         "comparisons left out with their answers"},
+         training->data->set.good ? "labels left out with their answers"
+                                  : "comparisons left out with their answers"},
         {training->silent + validation->silent,
          "comparisons left out: ties that are dropped, or answers that were not compared"},
     };
@@ -44,6 +45,9 @@ static enum err_code look_at_judgements(struct run *run, const struct reward_dat
     const struct reward_examples_plan uncut = {.loss = options->loss};
     SCOPED(reward_examples) struct reward_examples whole = REWARD_EXAMPLES_INIT;
     struct reward_findings findings;
+    if (data->set.good) {
+        return ERR_OK; /* they compare nothing */
+    }
     TRY(reward_examples_make(data, PROMPT_TRAINING, &uncut, &whole, err));
     TRY(reward_findings_of(&whole.set, &whole.terms, &findings, err));
     const struct reward_terms_counts *counts = &whole.terms.counts;

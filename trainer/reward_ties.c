@@ -29,14 +29,16 @@ enum err_code reward_ties_init(struct reward_ties *ties, const struct reward_obj
                                enum tabular_model model, struct error *err) {
     double start[REWARD_TIES_MAX] = {0.0};
     ties->model = model;
-    ties->count = reward_objective_tie_count(objective);
+    ties->count = objective ? reward_objective_tie_count(objective) : 0;
     if (ties->count > REWARD_TIES_MAX) {
         return err_set(err, ERR_LIMIT,
                        "rankings with ties of %" PRId64 " sizes, at most %d are supported: set "
                        "loss.split_rankings=true",
                        ties->count, REWARD_TIES_MAX);
     }
-    reward_objective_start(objective, start);
+    if (ties->count > 0) {
+        reward_objective_start(objective, start);
+    }
     for (int64_t i = 0; i < ties->count * REWARD_TIE_STATES; i++) {
         ties->state[i] = (struct checkpoint_number){.name = tie_state_names[i]};
     }

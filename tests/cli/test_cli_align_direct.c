@@ -169,6 +169,43 @@ static void test_methods__all_learn(void **state) {
     assert_true(first_number(p, "kto/metrics.jsonl", "\"kl\":") >= 0.0);
 }
 
+/* Unpaired rows, as TRL's KTOTrainer takes them: tea is good and mud is bad, one of them to each
+ * prompt, tea to two of three; every seventh row is there again with the other label. */
+static void import_labels(struct project_case *p) {
+    SCOPED(mem) char *rows = mem_alloc(1 * MIB);
+    assert_non_null(rows);
+    size_t used = 0;
+    for (int i = 0; i < PROMPTS * 8 / 7; i++) {
+        const int day = i < PROMPTS ? i : 7 * (i - PROMPTS);
+        const bool is_tea = day % 3 != 0;
+        used += (size_t)snprintf(rows + used, 1 * MIB - used,
+                                 "{\"prompt\":\"What shall we drink on day %d?\","
+                                 "\"completion\":\"%s number %d, please.\",\"label\":%s}\n",
+                                 day, is_tea ? "Tea" : "Mud", day % 7,
+                                 is_tea == (i < PROMPTS) ? "true" : "false");
+    }
+    project_case_import_rows(p, rows);
+}
+
+static void test_kto__learns_from_labels(void **state) {
+    struct project_case *p = *state;
+    import_labels(p);
+    ALIGN(p, "kto", "a", "-s", "data.from=labels", NULL);
+    program_check_ok(&p->r);
+    assert_non_null(strstr(p->r.err, " answers to learn from, by labels that weigh "));
+    assert_non_null(strstr(p->r.err, "good answers weigh "));
+    assert_near(first_number(p, "a/metrics.jsonl", "\"loss\":"), 0.5, 1e-6); /* sigma(0) */
+    assert_true(last_number(p, "a/eval_metrics.jsonl", "\"eval_loss\":") <
+                first_number(p, "a/eval_metrics.jsonl", "\"eval_loss\":"));
+    assert_true(last_number(p, "a/eval_metrics.jsonl", "\"eval_rewards/margins\":") > 0.0);
+    size_t bytes = 0;
+    SCOPED(mem) char *metrics = read_file(p, "a/metrics.jsonl", &bytes);
+    assert_null(strstr(metrics, "accuracies"));
+    assert_null(strstr(p->r.err, "accuracy"));
+    ALIGN(p, "dpo", "b", "-s", "data.from=labels", NULL);
+    program_check_refused(&p->r, 2, "data.from=labels goes with method=kto");
+}
+
 /* Half of each tie, dropped, or of Davidson's model. */
 static void test_ties__are_taken_as_asked(void **state) {
     struct project_case *p = *state;
@@ -325,6 +362,9 @@ static void test_align__refuses_logs_without_judgements(void **state) {
     const char *const tie = "{\"judgement\":\"comparison\",\"prompt\":\"And?\",\"responses\":"
                             "[{\"text\":\"Tea.\",\"rank\":1},{\"text\":\"Mud.\",\"rank\":1}]}\n";
     const char *const pair = "{\"prompt\":\"And?\",\"chosen\":\"Tea.\",\"rejected\":\"Mud.\"}\n";
+    check_project_refused(p, "labels.db",
+                          "{\"prompt\":\"And?\",\"completion\":\"Tea.\",\"label\":true}\n",
+                          "direct.beta=0.1", "no comparisons, but 1 labels of single answers");
     check_project_refused(p, "empty.db", "", "direct.beta=0.1", "no comparisons");
     check_project_refused(p, "ties.db", tie, "direct.loss.ties=drop",
                           "nothing is left to learn from");
@@ -338,6 +378,7 @@ int main(void) {
         CASE(test_dpo__starts_at_the_reference_and_learns),
         CASE(test_pm_dpo__needs_no_reference),
         CASE(test_methods__all_learn),
+        CASE(test_kto__learns_from_labels),
         CASE(test_ties__are_taken_as_asked),
         CASE(test_align__killed_goes_on_with_the_same_bits),
         CASE(test_align__micro_batches_change_nothing),

@@ -267,6 +267,8 @@ static void test_fit__refuses_and_makes_nothing(void **state) {
     program_check_refused(&p->r, 2, "--resume is not for this kind of reward: give --kind lm");
     FIT(p, "a", "-s", "loss.likelihood=davidson", NULL);
     program_check_refused(&p->r, 2, "loss.likelihood=davidson goes with loss.ties=keep");
+    FIT(p, "a", "-s", "data.from=labels", NULL);
+    program_check_refused(&p->r, 2, "data.from=labels compares nothing");
     FIT(p, "a", "-s", "data.folds=4", "-s", "data.test_folds=4", NULL);
     program_check_refused(&p->r, 2, "data.test_folds has 4: data.folds makes 0 to 3");
     FIT(p, "a", "-s", "data.group=day", NULL);

@@ -60,9 +60,11 @@ static void prepare(struct fixture *f) {
         .model = (enum tabular_model)loss.likelihood, .label_smoothing = loss.label_smoothing};
     f->o = direct_objective_of(&f->config);
     assert_ok(reward_terms_make(&f->set, &options, &f->terms, &err), &err);
-    assert_ok(reward_objective_new(&f->terms, &likelihood, &f->likelihood, &err), &err);
-    assert_true(reward_objective_tie_count(f->likelihood) <= 4);
-    reward_objective_start(f->likelihood, f->ties);
+    if (!f->terms.labels) {
+        assert_ok(reward_objective_new(&f->terms, &likelihood, &f->likelihood, &err), &err);
+        assert_true(reward_objective_tie_count(f->likelihood) <= 4);
+        reward_objective_start(f->likelihood, f->ties);
+    }
     direct_objective_add_margins(&f->o, &f->terms);
 }
 
@@ -88,6 +90,16 @@ static void pair_open(struct fixture *f, enum align_method method, int64_t wins,
 
 static double sigma(double x) {
     return 1.0 / (1.0 + exp(-x));
+}
+
+static double central_difference(struct fixture *f, double *x) {
+    const double step = 1e-5, at = *x;
+    *x = at + step;
+    const double above = loss_of(f);
+    *x = at - step;
+    const double below = loss_of(f);
+    *x = at;
+    return (above - below) / (2.0 * step);
 }
 
 /* ---- likelihoods ---- */
@@ -274,6 +286,37 @@ static void test_kto__hand_worked(void **state) {
     assert_near(f.slopes[1], 0.15 * sigma(0.3) * sigma(-0.3), TOL);
 }
 
+/* Answers by themselves, u of 0.3 and -0.1, z = 0.2; the first is called good by 3 and bad by 1,
+ * the second bad. As KTOTrainer has it, lambda_D (1 - sigma(u - z)) of good ones and lambda_U (1 -
+ * sigma(z - u)) of bad ones: 2 * 3 sigma(-0.1) + 3 sigma(0.1) + 3 sigma(-0.3). Imitated are the
+ * good: 0.5 * 3 times -3 / 4. */
+static void test_kto__labels_by_hand(void **state) {
+    (void)state;
+    SCOPED(fixture) struct fixture f;
+    fixture_open(&f, ALIGN_KTO, 2);
+    f.config.direct.desirable = 2.0;
+    f.config.direct.undesirable = 3.0;
+    comparison_sample_label(&f.set, 0, true);
+    comparison_sample_set_weight(&f.set, 3.0);
+    comparison_sample_label(&f.set, 0, false);
+    comparison_sample_label(&f.set, 1, false);
+    prepare(&f);
+    f.o.kl = 2.0;
+    f.tokens[0] = 4;
+    f.logp[0] = 3.0;
+    f.logp[1] = -1.0;
+    const double plain = 6.0 * sigma(-0.1) + 3.0 * sigma(0.1) + 3.0 * sigma(-0.3);
+    assert_near(loss_of(&f), plain, TOL);
+    assert_near(f.slopes[0], 0.1 * (3.0 - 6.0) * sigma(0.1) * sigma(-0.1), TOL);
+    assert_near(f.slopes[1], 0.1 * 3.0 * sigma(0.3) * sigma(-0.3), TOL);
+    f.o.sft_weight = 0.5;
+    assert_near(loss_of(&f), plain - 1.5 * 3.0 / 4.0, TOL);
+    for (int k = 0; k < 2; k++) {
+        const double slope = f.slopes[k];
+        assert_near(central_difference(&f, &f.logp[k]), slope, 1e-9);
+    }
+}
+
 /* 0.5 times the mean token of the better answer: of pairs the winner's, of a ranking the first. */
 static void test_imitation__is_of_what_was_preferred(void **state) {
     (void)state;
@@ -327,16 +370,6 @@ static void draw(struct fixture *f, enum align_method method, int64_t number) {
     }
 }
 
-static double central_difference(struct fixture *f, double *x) {
-    const double step = 1e-5, at = *x;
-    *x = at + step;
-    const double above = loss_of(f);
-    *x = at - step;
-    const double below = loss_of(f);
-    *x = at;
-    return (above - below) / (2.0 * step);
-}
-
 static void test_slopes__agree_with_central_differences(void **state) {
     (void)state;
     for (enum align_method method = ALIGN_DPO; method < ALIGN_METHOD_COUNT; method++) {
@@ -371,6 +404,7 @@ int main(void) {
         cmocka_unit_test(test_orpo__hand_worked),
         cmocka_unit_test(test_ipo__hand_worked),
         cmocka_unit_test(test_kto__hand_worked),
+        cmocka_unit_test(test_kto__labels_by_hand),
         cmocka_unit_test(test_imitation__is_of_what_was_preferred),
         cmocka_unit_test(test_slopes__agree_with_central_differences),
     };
