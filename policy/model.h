@@ -167,6 +167,12 @@ struct token_matching model_token_matching(tt_scope *s, struct model *model,
 tt_tensor *model_values(tt_scope *s, const struct model *model, const tt_tensor *hidden,
                         const struct packed_batch *batch);
 
+/* Means over the vocabulary of the logits that the targets are drawn by: f32 [M], not
+ * differentiable. A mean of products is a product with the mean: no logits are made. Fails with
+ * ERR_DATA for a model of scores. */
+tt_tensor *model_mean_logits(tt_scope *s, struct model *model, const tt_tensor *hidden,
+                             const struct packed_batch *batch);
+
 /* Logits [K, V] of the given rows of `hidden` [N, D], rounded to the compute dtype and given as
  * f32: K times V numbers, so for few rows. Both fail with ERR_DATA for a model of scores. */
 tt_tensor *model_logits(tt_scope *s, struct model *model, const tt_tensor *hidden,

@@ -287,6 +287,39 @@ tt_tensor *model_logits(tt_scope *s, struct model *model, const tt_tensor *hidde
     return tt_cast(s, tt_linear(s, picked, weight, NULL), TT_F32); /* [K, V] */
 }
 
+#define HEAD_ROWS 4096 /* of the head in f32 at a time */
+
+/* The mean of the head's rows, f32 [1, D], which is its product with nothing but ones over V. */
+static tt_tensor *mean_head(tt_scope *s, const struct model *model) {
+    const tt_tensor *weight = model->outside.role[head_role(model)]; /* [V, D] */
+    const int64_t vocab = model->config.vocab;
+    tt_tensor *mean = NULL;
+    for (int64_t first = 0; first < vocab; first += HEAD_ROWS) {
+        const int64_t count = vocab - first < HEAD_ROWS ? vocab - first : HEAD_ROWS;
+        tt_scope *inner = tt_scope_open_on(TT_NO_GRAD, model->options.device);
+        tt_tensor *rows = tt_cast(inner, tt_narrow(inner, weight, 0, first, count), TT_F32);
+        tt_tensor *sum = tt_sum_dim(inner, rows, 0, TT_KEEP_DIM);
+        tt_tensor *part = tt_scale(inner, sum, 1.0 / (double)vocab); /* [1, D] */
+        mean = tt_scope_give(s, inner, mean ? tt_add(inner, mean, part) : part);
+        tt_scope_close(inner);
+    }
+    return mean;
+}
+
+tt_tensor *model_mean_logits(tt_scope *s, struct model *model, const tt_tensor *hidden,
+                             const struct packed_batch *batch) {
+    if (!expect_head(s, model, MODEL_HEAD_LM)) {
+        return NULL;
+    }
+    tt_scope *inner = tt_scope_open_on(TT_NO_GRAD, model->options.device);
+    tt_tensor *index = tt_from_i64(inner, batch->target_rows, TT_SHAPE(batch->targets));
+    tt_tensor *picked = tt_index_select(inner, hidden, 0, index);               /* [M, D] */
+    tt_tensor *means = tt_linear(inner, picked, mean_head(inner, model), NULL); /* [M, 1] */
+    tt_tensor *out = tt_scope_give(s, inner, tt_squeeze(inner, means, 1));
+    tt_scope_close(inner);
+    return out;
+}
+
 static struct tt_head head_of(const struct model *model) {
     const enum model_role role = head_role(model);
     return (struct tt_head){

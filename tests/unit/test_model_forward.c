@@ -119,6 +119,34 @@ static void test_logits__equal_those_of_transformers(void **state) {
     }
 }
 
+/* Of every token but the last, whose row is the target's of the next. */
+static void test_mean_logits__are_means_of_the_logits(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        struct golden golden = golden_open(families[i], &(struct model_options){.compute = TT_F32});
+        tt_scope *s = tt_scope_open(TT_GRAD);
+        tt_tensor *hidden = model_hidden(s, golden.model, &golden.batch);
+        tt_tensor *means = model_mean_logits(s, golden.model, hidden, &golden.batch);
+        float got[TOKENS_MAX];
+        assert_ok(tt_read_f32(s, means, got, golden.batch.targets, &err), &err);
+        assert_int_equal(golden.batch.targets, golden.tokens - 1);
+        const struct safetensors_tensor *logits = safetensors_find(golden.file, "logits");
+        for (int64_t t = 0; t < golden.batch.targets; t++) {
+            double mean = 0.0;
+            for (int64_t v = 0; v < golden.vocab; v++) {
+                mean += value_at(logits, t * golden.vocab + v) / (double)golden.vocab;
+            }
+            if (!(fabs((double)got[t] - mean) <= TOL_LOGIT)) {
+                fail_msg("%s: the mean logit of row %d is %g, not %g", families[i], (int)t,
+                         (double)got[t], mean);
+            }
+        }
+        tt_scope_close(s);
+        golden_close(&golden);
+    }
+}
+
 /* -mean log p of the next token. */
 static tt_tensor *mean_nll(tt_scope *s, struct golden *golden) {
     tt_tensor *hidden = model_hidden(s, golden->model, &golden->batch);
@@ -466,6 +494,7 @@ static int check_handles(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         MODEL_TEST(test_logits__equal_those_of_transformers),
+        MODEL_TEST(test_mean_logits__are_means_of_the_logits),
         MODEL_TEST(test_gradients__equal_those_of_transformers),
         MODEL_TEST(test_gradients__are_the_same_when_layers_are_recomputed),
         MODEL_TEST(test_bf16__is_near_f32),
