@@ -198,6 +198,7 @@ enum err_code direct_reference_measure(struct direct_reference *reference,
     const bool is_own = align_direct_has_reference(reference->config) && !path[0];
     if (is_own) {
         TRY(measure_reference(reference, source, true, err));
+        reference->has_training_starts = true;
     } else {
         TRY(measure_start(reference, source, err));
     }

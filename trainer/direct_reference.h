@@ -22,9 +22,11 @@ enum direct_part { DIRECT_TRAINING, DIRECT_VALIDATION, DIRECT_PART_COUNT };
 struct direct_reference {
     const struct align_config *config;
     const struct reward_examples *parts[DIRECT_PART_COUNT];
-    bool is_measured; /* false: all below are 0 */
-    double *logp;     /* [items of the data] R (objective_direct.h) */
-    double *start;    /* [items] S of the first weights, of answers for evaluation */
+    bool is_measured;         /* false: all below are 0, or false */
+    double *logp;             /* [items of the data] R (objective_direct.h) */
+    double *start;            /* [items] S of the first weights, of answers for evaluation; of
+                               * those to learn from where ... */
+    bool has_training_starts; /* the reference is what training starts from */
     /* kto: for each example an answer to another prompt, and its R; else none */
     struct token_set mismatched[DIRECT_PART_COUNT];
     double *mismatched_logp[DIRECT_PART_COUNT];

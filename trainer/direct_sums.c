@@ -9,6 +9,9 @@ void direct_sums_add(struct direct_sums *sums, const struct reward_examples *exa
     reward_examples_agree(examples, example, measured->rewards, &sums->rewards);
     reward_examples_agree(examples, example, measured->logps, &sums->logps);
     reward_examples_agree(examples, example, measured->starts, &sums->starts);
+    reward_examples_agree(examples, example, measured->mean_logits, &sums->mean_logits);
+    reward_examples_agree(examples, example, measured->tops, &sums->tops);
+    reward_examples_agree(examples, example, measured->lengths, &sums->lengths);
 }
 
 double direct_sums_accuracy(const struct direct_sums *sums) {
@@ -41,6 +44,15 @@ int64_t direct_sums_metrics(const struct direct_sums *sums, const struct direct_
         {{"rewards/margins", "eval_rewards/margins"}, chosen - rejected, false},
         {{"logps/chosen", "eval_logps/chosen"}, chosen_mean(&sums->logps), false},
         {{"logps/rejected", "eval_logps/rejected"}, rejected_mean(&sums->logps), false},
+        {{"logits/chosen", "eval_logits/chosen"},
+         sums->mean_logits.chosen / sums->lengths.chosen,
+         false},
+        {{"logits/rejected", "eval_logits/rejected"},
+         sums->mean_logits.rejected / sums->lengths.rejected,
+         false},
+        {{"mean_token_accuracy", "eval_mean_token_accuracy"},
+         sums->tops.chosen / sums->lengths.chosen,
+         false},
         {{"entropy", "eval_entropy"}, sums->entropy_nats / (double)sums->targets, false},
         {{"kl", "eval_kl"}, form->kl, !form->has_kl},
     };
@@ -59,4 +71,21 @@ struct direct_fall direct_sums_fall(const struct direct_sums *sums) {
         .chosen = chosen_mean(&sums->starts) - chosen_mean(&sums->logps),
         .rejected = rejected_mean(&sums->starts) - rejected_mean(&sums->logps),
     };
+}
+
+#define SMOOTHING 0.1
+
+static void smooth(double *smoothed, double step) {
+    if (isfinite(step)) {
+        *smoothed += SMOOTHING * (step - *smoothed);
+    }
+}
+
+void direct_fall_smooth(struct direct_fall *smoothed, const struct direct_fall *step) {
+    smooth(&smoothed->chosen, step->chosen);
+    smooth(&smoothed->rejected, step->rejected);
+}
+
+bool direct_fall_is_of_both(const struct direct_fall *fall) {
+    return fall->chosen > 1.0 && fall->rejected > 1.0;
 }

@@ -19,7 +19,8 @@ struct direct_sums {
     double loss;    /* nats, times weight */
     double weights; /* of the examples */
     struct reward_agreement rewards, logps, starts;
-    double entropy_nats; /* of the targets */
+    struct reward_agreement mean_logits, tops, lengths; /* of tokens */
+    double entropy_nats;                                /* of the targets */
     int64_t targets;
     int64_t tokens; /* of the texts */
 };
@@ -27,14 +28,17 @@ struct direct_sums {
 /* Of the answers of an example, [answers] each. */
 struct direct_measured {
     const double *rewards;
-    const double *logps;  /* S, nats */
-    const double *starts; /* S of the first weights, nats; 0 where it is not known */
+    const double *logps;       /* S, nats */
+    const double *starts;      /* S of the first weights, nats; 0 where it is not known */
+    const double *mean_logits; /* sums over tokens of the mean logit of the vocabulary */
+    const double *tops;        /* how many tokens are the likeliest there */
+    const double *lengths;     /* T, in tokens */
 };
 
 void direct_sums_add(struct direct_sums *sums, const struct reward_examples *examples,
                      int64_t example, const struct direct_measured *measured);
 
-#define DIRECT_METRICS_MAX 9
+#define DIRECT_METRICS_MAX 12
 
 /* Which metrics there are: the same for all rows of a run. */
 struct direct_metrics_form {
@@ -58,5 +62,12 @@ struct direct_fall {
 };
 
 struct direct_fall direct_sums_fall(const struct direct_sums *sums);
+
+/* Moves a mean of the last steps, 0 before the first, a tenth of the way to the step's; a side
+ * without answers stays. */
+void direct_fall_smooth(struct direct_fall *smoothed, const struct direct_fall *step);
+
+/* Whether both sides fell by more than a nat. */
+bool direct_fall_is_of_both(const struct direct_fall *fall);
 
 #endif

@@ -38,11 +38,13 @@ struct direct {
     struct direct_reference reference;
     struct example_batches batches;
     struct reward_ties ties;
-    bool has_warned;       /* that both sides fall */
-    double *target_slopes; /* [targets of a micro-batch] */
+    bool has_warned;         /* that both sides fall */
+    struct direct_fall fall; /* smoothed over steps */
+    double *target_slopes;   /* [targets of a micro-batch] */
     int64_t target_capacity;
     struct sequence_logp *sums; /* [answers] and so are those below */
     double *logp, *references, *starts, *rewards, *scores, *slopes;
+    double *mean_logits, *tops, *lengths; /* direct_sums.h */
     int64_t *answer_tokens;
     int64_t answer_capacity;
 };
@@ -60,9 +62,12 @@ struct pass {
 
 static enum err_code make_room(struct direct *direct, int64_t answers, struct error *err) {
     const struct array_ref arrays[] = {
-        ARRAY_REF(direct->sums),    ARRAY_REF(direct->logp),          ARRAY_REF(direct->references),
-        ARRAY_REF(direct->starts),  ARRAY_REF(direct->scores),        ARRAY_REF(direct->slopes),
-        ARRAY_REF(direct->rewards), ARRAY_REF(direct->answer_tokens),
+        ARRAY_REF(direct->sums),          ARRAY_REF(direct->logp),
+        ARRAY_REF(direct->references),    ARRAY_REF(direct->starts),
+        ARRAY_REF(direct->scores),        ARRAY_REF(direct->slopes),
+        ARRAY_REF(direct->rewards),       ARRAY_REF(direct->tops),
+        ARRAY_REF(direct->answer_tokens), ARRAY_REF(direct->mean_logits),
+        ARRAY_REF(direct->lengths),
     };
     return arrays_reserve(arrays, sizeof arrays / sizeof *arrays, &direct->answer_capacity, answers,
                           "answers of a micro-batch", err);
@@ -77,7 +82,10 @@ static void look_up(struct direct *direct, const struct reward_examples *example
         direct->logp[at] = direct->sums[at].logp;
         direct->references[at] = direct->reference.logp[item];
         direct->starts[at] = direct->reference.start[item];
+        direct->mean_logits[at] = direct->sums[at].mean_logit;
+        direct->tops[at] = direct->sums[at].top;
         direct->answer_tokens[at] = reward_examples_sequence(examples, example, k).targets;
+        direct->lengths[at] = (double)direct->answer_tokens[at];
         direct->rewards[at] = direct_reward(&direct->objective, direct->logp[at],
                                             direct->references[at], direct->answer_tokens[at]);
     }
@@ -100,7 +108,10 @@ static void judge(struct direct *direct, struct pass *pass, int64_t example, int
                                      .count = reward_examples_answers(examples, example)};
     const struct direct_measured measured = {.rewards = direct->rewards + begin,
                                              .logps = direct->logp + begin,
-                                             .starts = direct->starts + begin};
+                                             .starts = direct->starts + begin,
+                                             .mean_logits = direct->mean_logits + begin,
+                                             .tops = direct->tops + begin,
+                                             .lengths = direct->lengths + begin};
     pass->sums.loss += direct_loss(&direct->objective, &judged, &answers, pass->tie_slopes);
     direct_sums_add(&pass->sums, examples, example, &measured);
     for (int64_t k = 0; k < answers.count; k++) {
@@ -136,12 +147,15 @@ static enum err_code learn(struct direct *direct, struct pass *pass, int64_t fir
     TRY(array_reserve(ARRAY_REF(direct->target_slopes), &direct->target_capacity, batch->targets,
                       "targets of a micro-batch", err));
     SCOPED(tt_scope) tt_scope *s = tt_scope_open_on(TT_GRAD, model_device(direct->model));
-    tt_tensor *hidden = model_hidden(s, direct->model, batch);                         /* [N, D] */
-    const struct token_logp token = model_token_logp(s, direct->model, hidden, batch); /* [M] */
-    TRY(sequence_logp_read(s, &token, batch, -(double)INFINITY, direct->sums, err));
+    tt_tensor *hidden = model_hidden(s, direct->model, batch); /* [N, D] */
+    const struct sequence_targets targets = {
+        .token = model_token_logp(s, direct->model, hidden, batch),       /* [M] */
+        .mean_logit = model_mean_logits(s, direct->model, hidden, batch), /* [M] */
+        .log_alpha = -(double)INFINITY};
+    TRY(sequence_logp_read(s, &targets, batch, direct->sums, err));
     judge_batch(direct, pass, first, last);
     tt_tensor *slopes = tt_from_f64(s, direct->target_slopes, TT_SHAPE(batch->targets)); /* [M] */
-    tt_tensor *sum = tt_sum(s, tt_mul(s, token.logp, tt_cast(s, slopes, TT_F32)));
+    tt_tensor *sum = tt_sum(s, tt_mul(s, targets.token.logp, tt_cast(s, slopes, TT_F32)));
     return tt_backward(s, sum, err);
 }
 
@@ -174,6 +188,32 @@ static enum err_code estimate_kl(struct direct *direct, enum direct_part part,
     }
     direct->objective.kl = fmax(sum / (double)count, 0.0);
     return ERR_OK;
+}
+
+/* --- what is watched --- */
+
+/* Both sides below where they started is how direct methods lose what nobody wrote: probability
+ * goes to answers that are in no comparison (Razin et al. 2024, arXiv 2410.08847). */
+static void warn_of_falling(struct direct *direct, const struct direct_fall *fall,
+                            const char *where) {
+    if (direct->has_warned || !direct_fall_is_of_both(fall)) {
+        return;
+    }
+    direct->has_warned = true;
+    log_warn(direct->run->log, "align",
+             "chosen and rejected answers both became less likely %s, by %.1f and %.1f nats: what "
+             "they lose goes to answers that nobody compared; a greater direct.beta, a lower "
+             "learning rate or direct.sft_weight holds it",
+             where, fall->chosen, fall->rejected);
+}
+
+/* Where it is known what the step's answers started from. */
+static void watch_step(struct direct *direct, const struct direct_sums *sums) {
+    const struct direct_fall fall = direct_sums_fall(sums);
+    if (direct->reference.has_training_starts) {
+        direct_fall_smooth(&direct->fall, &fall);
+        warn_of_falling(direct, &direct->fall, "over the last steps");
+    }
 }
 
 /* --- the recipe --- */
@@ -218,26 +258,11 @@ static enum err_code gradients(void *context, int64_t step, struct train_row *ou
     }
     reward_ties_step(&direct->ties, step, pass.tie_slopes);
     add_metrics(direct, &pass, false, out_row);
+    watch_step(direct, &pass.sums);
     return ERR_OK;
 }
 
 /* --- evaluation --- */
-
-/* Both sides below where they started is how direct methods lose what nobody wrote: probability
- * goes to answers that are in no comparison (Razin et al. 2024, arXiv 2410.08847). */
-static void warn_of_falling(struct direct *direct, const struct pass *pass) {
-    const struct direct_fall fall = direct_sums_fall(&pass->sums);
-    if (direct->has_warned || !direct->reference.is_measured || !(fall.chosen > 1.0) ||
-        !(fall.rejected > 1.0)) {
-        return;
-    }
-    direct->has_warned = true;
-    log_warn(direct->run->log, "align",
-             "chosen and rejected answers both became less likely, by %.1f and %.1f nats: what "
-             "they lose goes to answers that nobody compared; a greater direct.beta, a lower "
-             "learning rate or direct.sft_weight holds it",
-             fall.chosen, fall.rejected);
-}
 
 /* Log-probabilities of the answers of the first `count` examples, into sums. */
 static enum err_code score_first(struct direct *direct, int64_t count, int64_t *out_tokens,
@@ -246,7 +271,8 @@ static enum err_code score_first(struct direct *direct, int64_t count, int64_t *
     const int64_t answers = examples->terms.item_starts[count];
     const struct sequence_scorer scorer = {.model = direct->model,
                                            .tokens_max = direct->batches.options.tokens_max,
-                                           .log_alpha = -(double)INFINITY};
+                                           .log_alpha = -(double)INFINITY,
+                                           .has_mean_logit = true};
     SCOPED(mem) struct token_sequence *texts = mem_array((size_t)answers, sizeof *texts);
     if (!texts) {
         return err_oom(err, "answers of an evaluation");
@@ -273,7 +299,10 @@ static enum err_code evaluate(void *context, int64_t examples, struct train_row 
         judge(direct, &pass, e, direct->validation.terms.item_starts[e]);
     }
     add_metrics(direct, &pass, true, out_row);
-    warn_of_falling(direct, &pass);
+    if (direct->reference.is_measured) {
+        const struct direct_fall fall = direct_sums_fall(&pass.sums);
+        warn_of_falling(direct, &fall, "in evaluation");
+    }
     return ERR_OK;
 }
 
@@ -373,6 +402,9 @@ static void direct_scoped_end(struct direct *direct) {
     mem_free(direct->scores);
     mem_free(direct->slopes);
     mem_free(direct->answer_tokens);
+    mem_free(direct->mean_logits);
+    mem_free(direct->tops);
+    mem_free(direct->lengths);
 }
 
 /* Of what checkpoints do not hold: the base, and what it is measured against. */

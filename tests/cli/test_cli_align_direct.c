@@ -129,6 +129,9 @@ static void test_dpo__starts_at_the_reference_and_learns(void **state) {
     const double rejected = last_number(p, "a/eval_metrics.jsonl", "\"eval_rewards/rejected\":");
     assert_near(last_number(p, "a/eval_metrics.jsonl", "\"eval_rewards/margins\":"),
                 chosen - rejected, 1e-9);
+    assert_true(last_number(p, "a/eval_metrics.jsonl", "\"eval_mean_token_accuracy\":") <= 1.0);
+    assert_near(first_number(p, "a/metrics.jsonl", "\"logits/chosen\":"),
+                first_number(p, "a/metrics.jsonl", "\"logits/rejected\":"), 0.5);
     assert_non_null(strstr(p->r.err, "align: next: accord generate "));
     ALIGN(p, "dpo", "a", "--resume", NULL); /* there is nothing left to do */
     program_check_ok(&p->r);
@@ -204,6 +207,20 @@ static void test_kto__learns_from_labels(void **state) {
     assert_null(strstr(p->r.err, "accuracy"));
     ALIGN(p, "dpo", "b", "-s", "data.from=labels", NULL);
     program_check_refused(&p->r, 2, "data.from=labels goes with method=kto");
+}
+
+/* Steps that are far too long take both sides down, which is told before any evaluation; what
+ * simpo's answers started from is known of those for evaluation alone. */
+static void test_align__warns_of_both_sides_falling(void **state) {
+    struct project_case *p = *state;
+    ALIGN(p, "dpo", "a", "-s", "optimiser.learning_rate=0.1", "-s", "eval_every=1000", NULL);
+    program_check_ok(&p->r);
+    const char *warning = strstr(p->r.err, "both became less likely over the last steps, by ");
+    assert_non_null(warning);
+    assert_null(strstr(warning + 1, "both became less likely")); /* once */
+    ALIGN(p, "simpo", "b", "-s", "optimiser.learning_rate=0.1", NULL);
+    program_check_ok(&p->r);
+    assert_non_null(strstr(p->r.err, "both became less likely in evaluation, by "));
 }
 
 /* Half of each tie, dropped, or of Davidson's model. */
@@ -379,6 +396,7 @@ int main(void) {
         CASE(test_pm_dpo__needs_no_reference),
         CASE(test_methods__all_learn),
         CASE(test_kto__learns_from_labels),
+        CASE(test_align__warns_of_both_sides_falling),
         CASE(test_ties__are_taken_as_asked),
         CASE(test_align__killed_goes_on_with_the_same_bits),
         CASE(test_align__micro_batches_change_nothing),

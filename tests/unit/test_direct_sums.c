@@ -29,8 +29,13 @@ static void fixture_scoped_end(struct fixture *f) {
 }
 
 static const double rewards[] = {0.5, -0.25}, logps[] = {-12.0, -20.0}, starts[] = {-10.0, -16.0};
-static const struct direct_measured measured = {
-    .rewards = rewards, .logps = logps, .starts = starts};
+static const double mean_logits[] = {6.0, -8.0}, tops[] = {1.0, 3.0}, lengths[] = {2.0, 8.0};
+static const struct direct_measured measured = {.rewards = rewards,
+                                                .logps = logps,
+                                                .starts = starts,
+                                                .mean_logits = mean_logits,
+                                                .tops = tops,
+                                                .lengths = lengths};
 
 static double value_of(const struct metric *metrics, int64_t count, const char *key) {
     for (int64_t i = 0; i < count; i++) {
@@ -63,6 +68,10 @@ static void test_metrics__of_a_pair(void **state) {
     assert_near(value_of(metrics, count, "rewards/accuracies"), 0.75, TOL);
     assert_near(value_of(metrics, count, "logps/chosen"), -14.0, TOL);
     assert_near(value_of(metrics, count, "logps/rejected"), -18.0, TOL);
+    /* by token: of the chosen 3 * 2 + 1 * 8 = 14 tokens, of the rejected 26 */
+    assert_near(value_of(metrics, count, "logits/chosen"), (18.0 - 8.0) / 14.0, TOL);
+    assert_near(value_of(metrics, count, "logits/rejected"), (6.0 - 24.0) / 26.0, TOL);
+    assert_near(value_of(metrics, count, "mean_token_accuracy"), (3.0 + 3.0) / 14.0, TOL);
     assert_near(value_of(metrics, count, "entropy"), 1.25, TOL);
     assert_near(direct_sums_accuracy(&sums), 0.75, TOL);
     const struct direct_fall fall = direct_sums_fall(&sums);
@@ -96,10 +105,30 @@ static void test_metrics__of_labels(void **state) {
     assert_near(direct_sums_fall(&sums).chosen, 2.0, TOL);
 }
 
+/* 2 nats a step: 2 (1 - 0.9^n), above 1 from the seventh on, 2 * 0.5217; a step of one side moves
+ * that alone. */
+static void test_fall__is_told_after_some_steps(void **state) {
+    (void)state;
+    struct direct_fall smoothed = {.chosen = 0.0};
+    const struct direct_fall step = {.chosen = 2.0, .rejected = 2.0};
+    const struct direct_fall one_side = {.chosen = 2.0, .rejected = (double)NAN};
+    for (int n = 1; n <= 7; n++) {
+        direct_fall_smooth(&smoothed, &step);
+        assert_near(smoothed.chosen, 2.0 * (1.0 - pow(0.9, n)), TOL);
+        assert_int_equal(direct_fall_is_of_both(&smoothed), n == 7);
+    }
+    const double rejected = smoothed.rejected;
+    direct_fall_smooth(&smoothed, &one_side);
+    assert_near(smoothed.rejected, rejected, 0.0);
+    assert_near(smoothed.chosen, 2.0 * (1.0 - pow(0.9, 8)), TOL);
+    assert_false(direct_fall_is_of_both(&(struct direct_fall){.chosen = 5.0, .rejected = 0.5}));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_metrics__of_a_pair),
         cmocka_unit_test(test_metrics__of_labels),
+        cmocka_unit_test(test_fall__is_told_after_some_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,18 +31,25 @@ static struct model *open_model(void) {
     return model;
 }
 
-/* From the logits [V] of the token before: ln p of `id`, and the entropy. */
-static double logp_of(const float *logits, int32_t id, double *out_entropy) {
-    double sum = 0.0, entropy = 0.0;
+/* From the logits [V] of the token before: ln p of `id`, with what else is to be known of it. */
+static struct sequence_logp target_of(const float *logits, int32_t id, double log_alpha) {
+    double sum = 0.0, entropy = 0.0, mean = 0.0;
+    bool is_top = true;
     for (int v = 0; v < VOCAB; v++) {
         sum += exp((double)logits[v]);
+        mean += (double)logits[v] / VOCAB;
+        is_top = is_top && logits[v] <= logits[id];
     }
     for (int v = 0; v < VOCAB; v++) {
         const double p = exp((double)logits[v]) / sum;
         entropy -= p * log(p);
     }
-    *out_entropy = entropy;
-    return (double)logits[id] - log(sum);
+    const double logp = (double)logits[id] - log(sum);
+    return (struct sequence_logp){.logp = logp,
+                                  .log_weight = logp > log_alpha ? 0.0 : logp,
+                                  .entropy = entropy,
+                                  .mean_logit = mean,
+                                  .top = is_top ? 1.0 : 0.0};
 }
 
 /* A text by itself, by plain logits. */
@@ -57,13 +64,14 @@ static struct sequence_logp alone(struct model *model, const struct token_sequen
     for (int64_t t = 2; t < text->count; t++) {
         float logits[VOCAB];
         const int64_t row = t - 1;
-        double entropy = 0.0;
         assert_ok(tt_read_f32(s, model_logits(s, model, hidden, &row, 1), logits, VOCAB, &err),
                   &err);
-        const double logp = logp_of(logits, text->ids[t], &entropy);
-        sum.logp += logp;
-        sum.log_weight += logp > log_alpha ? 0.0 : logp;
-        sum.entropy += entropy;
+        const struct sequence_logp target = target_of(logits, text->ids[t], log_alpha);
+        sum.logp += target.logp;
+        sum.log_weight += target.log_weight;
+        sum.entropy += target.entropy;
+        sum.mean_logit += target.mean_logit;
+        sum.top += target.top;
     }
     tt_scope_close(s);
     return sum;
@@ -80,8 +88,10 @@ static void test_all__is_that_of_the_logits(void **state) {
     const int64_t handles = tt_live_handles();
     for (size_t a = 0; a < 3; a++) {
         for (size_t b = 0; b < 3; b++) {
-            const struct sequence_scorer scorer = {
-                .model = model, .tokens_max = budgets[b], .log_alpha = log_alphas[a]};
+            const struct sequence_scorer scorer = {.model = model,
+                                                   .tokens_max = budgets[b],
+                                                   .log_alpha = log_alphas[a],
+                                                   .has_mean_logit = b != 1};
             struct sequence_logp sums[TEXTS];
             assert_ok(sequence_logp_all(&scorer, texts, TEXTS, sums, &err), &err);
             for (int64_t i = 0; i < TEXTS; i++) {
@@ -89,6 +99,8 @@ static void test_all__is_that_of_the_logits(void **state) {
                 assert_near(sums[i].logp, known.logp, 2e-5);
                 assert_near(sums[i].log_weight, known.log_weight, 2e-5);
                 assert_near(sums[i].entropy, known.entropy, 2e-5);
+                assert_near(sums[i].mean_logit, b != 1 ? known.mean_logit : 0.0, 2e-5);
+                assert_near(sums[i].top, known.top, 0.0);
             }
             if (a != 1) { /* every token is of the language, or none */
                 assert_near(sums[4].log_weight, a == 0 ? 0.0 : sums[4].logp, 0.0);
