@@ -40,7 +40,8 @@ struct prefix_groups {
     { .texts = NULL, .indices = NULL, .starts = NULL, .count = 0 }
 
 /* Groups for packed_batch_add_texts of at most `tokens_max` tokens, the prefix counted once; a
- * longer text is one of its own. Fills what PREFIX_GROUPS_INIT made. fails    ERR_OOM */
+ * longer text is one of its own. Fills what PREFIX_GROUPS_INIT made.
+ *   fails    ERR_OOM */
 ERR_NODISCARD enum err_code prefix_groups_make(enum packed_want want,
                                                const struct token_sequence *texts, int64_t count,
                                                int64_t tokens_max, struct prefix_groups *groups,

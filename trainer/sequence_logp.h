@@ -49,8 +49,9 @@ struct sequence_scorer {
 };
 
 /* Of each text. What those of a pass begin with in common is computed once (text_batches.h); what
- * one has does not depend on the others beyond the rounding of products. out      [count];
- * undefined on failure fails    ERR_INTERRUPTED; ERR_OOM; as model_hidden */
+ * one has does not depend on the others beyond the rounding of products.
+ *   out      [count]; undefined on failure
+ *   fails    ERR_INTERRUPTED; ERR_OOM; as model_hidden */
 ERR_NODISCARD enum err_code sequence_logp_all(const struct sequence_scorer *scorer,
                                               const struct token_sequence *texts, int64_t count,
                                               struct sequence_logp *out, struct error *err);

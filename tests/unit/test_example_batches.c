@@ -56,62 +56,75 @@ static struct example_batches_options options_of(const struct reward_examples *e
                                             .seed = 3};
 }
 
+struct fixture {
+    struct reward_data data;
+    struct reward_examples examples;
+    struct example_batches batches;
+};
+
+static void fixture_open(struct fixture *f) {
+    struct error err = ERROR_INIT;
+    *f = (struct fixture){.examples = REWARD_EXAMPLES_INIT, .batches = EXAMPLE_BATCHES_INIT};
+    make_data(&f->data);
+    make_examples(&f->data, &f->examples);
+    const struct example_batches_options options = options_of(&f->examples);
+    assert_ok(example_batches_init(&f->batches, &options, &err), &err);
+}
+
+static void fixture_scoped_end(struct fixture *f) {
+    example_batches_deinit(&f->batches);
+    reward_examples_deinit(&f->examples);
+    reward_data_deinit(&f->data);
+}
+
 /* A step is an epoch here: each example once, in an order that follows from the step alone. */
 static void test_gather__goes_through_all_examples(void **state) {
     (void)state;
-    struct error err = ERROR_INIT;
-    SCOPED(reward_data) struct reward_data data;
-    SCOPED(reward_examples) struct reward_examples examples = REWARD_EXAMPLES_INIT;
-    SCOPED(example_batches) struct example_batches batches = EXAMPLE_BATCHES_INIT;
-    make_data(&data);
-    make_examples(&data, &examples);
-    const struct example_batches_options options = options_of(&examples);
-    assert_ok(example_batches_init(&batches, &options, &err), &err);
+    SCOPED(fixture) struct fixture f;
+    fixture_open(&f);
     int64_t first[PROMPTS];
     for (int64_t step = 0; step < 5; step++) {
         int64_t seen = 0;
-        assert_near(example_batches_gather(&batches, step), 3.0, 0.0);
+        assert_near(example_batches_gather(&f.batches, step), 3.0, 0.0);
         for (int64_t i = 0; i < PROMPTS; i++) {
-            seen |= INT64_C(1) << batches.step[i];
-            first[i] = step == 0 ? batches.step[i] : first[i];
+            seen |= INT64_C(1) << f.batches.step[i];
+            first[i] = step == 0 ? f.batches.step[i] : first[i];
         }
         assert_int_equal(seen, 7);
     }
-    assert_near(example_batches_gather(&batches, 0), 3.0, 0.0);
-    assert_memory_equal(batches.step, first, sizeof first);
+    assert_near(example_batches_gather(&f.batches, 0), 3.0, 0.0);
+    assert_memory_equal(f.batches.step, first, sizeof first);
+}
+
+static void check_fill(struct fixture *f, int64_t first, int64_t last) {
+    struct error err = ERROR_INIT;
+    int64_t got = -1;
+    assert_ok(example_batches_fill(&f->batches, first, &got, &err), &err);
+    assert_int_equal(got, last);
+    assert_int_equal(f->batches.batch.added, 2 * (last - first));
 }
 
 /* Two examples of 7 tokens in 14, then the third; 13 holds one at a time. */
 static void test_fill__takes_whole_examples(void **state) {
     (void)state;
-    struct error err = ERROR_INIT;
-    SCOPED(reward_data) struct reward_data data;
-    SCOPED(reward_examples) struct reward_examples examples = REWARD_EXAMPLES_INIT;
-    SCOPED(example_batches) struct example_batches batches = EXAMPLE_BATCHES_INIT;
-    make_data(&data);
-    make_examples(&data, &examples);
-    const struct example_batches_options options = options_of(&examples);
-    assert_ok(example_batches_init(&batches, &options, &err), &err);
-    int64_t last = 0;
-    assert_int_equal(example_batches_most(&batches, 0), 14);
-    assert_ok(example_batches_fill(&batches, 0, &last, &err), &err);
-    assert_int_equal(last, 2);
-    const struct packed_batch *batch = &batches.batch;
-    assert_true(batch->added == 4 && batch->tokens - batch->fillers == 14 && batch->targets == 0);
+    SCOPED(fixture) struct fixture f;
+    fixture_open(&f);
+    const struct packed_batch *batch = &f.batches.batch;
+    assert_int_equal(example_batches_most(&f.batches, 0), 14);
+    check_fill(&f, 0, 2);
+    assert_true(batch->tokens - batch->fillers == 14 && batch->targets == 0);
     assert_int_equal(batch->tokens, PACKED_BATCH_ROWS);
     for (int64_t place = 0; place < 2; place++) {
-        const int64_t b = batches.step[place];
+        const int64_t b = f.batches.step[place];
         const int64_t ids[] = {b, b, b, b, 10 + 2 * b, 11 + 2 * b, 20};
         assert_memory_equal(batch->ids + 7 * place, ids, sizeof ids);
     }
-    assert_ok(example_batches_fill(&batches, last, &last, &err), &err);
-    assert_true(last == 3 && batch->added == 2);
-    batches.options.tokens_max = 13;
-    assert_int_equal(example_batches_most(&batches, 0), 7);
-    assert_ok(example_batches_fill(&batches, 0, &last, &err), &err);
-    assert_int_equal(last, 1);
-    batches.options.want = PACKED_TARGETS;
-    assert_ok(example_batches_fill(&batches, 0, &last, &err), &err);
+    check_fill(&f, 2, 3);
+    f.batches.options.tokens_max = 13;
+    assert_int_equal(example_batches_most(&f.batches, 0), 7);
+    check_fill(&f, 0, 1);
+    f.batches.options.want = PACKED_TARGETS;
+    check_fill(&f, 0, 1);
     assert_int_equal(batch->targets, 3);
     assert_memory_equal(batch->target_owners, ((const int64_t[]){0, 1, 1}), 3 * sizeof(int64_t));
 }
