@@ -114,7 +114,7 @@ void json_write_array_end(struct json_writer *w) {
 static void add_escaped(struct strbuf *out, char c) {
     static const char plain[] = "\"\\\b\f\n\r\t";
     static const char letters[] = "\"\\bfnrt";
-    const char *found = strchr(plain, c);
+    const char *found = memchr(plain, c, sizeof plain - 1);
     if (found) {
         const char pair[] = {'\\', letters[found - plain]};
         strbuf_add_bytes(out, pair, sizeof pair);
@@ -125,11 +125,8 @@ static void add_escaped(struct strbuf *out, char c) {
 
 static void add_quoted(struct json_writer *w, const char *bytes, size_t count) {
     size_t invalid = utf8_find_invalid(bytes, count);
-    const char *nul = memchr(bytes, '\0', count);
     if (invalid < count) {
         fail(w, "invalid UTF-8 at byte %zu of a string", invalid);
-    } else if (nul) {
-        fail(w, "NUL at byte %zu of a string", (size_t)(nul - bytes));
     }
     if (w->failure.code != ERR_OK) {
         return;

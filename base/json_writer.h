@@ -53,7 +53,8 @@ void json_write_object_end(struct json_writer *w);
 void json_write_array_begin(struct json_writer *w);
 void json_write_array_end(struct json_writer *w);
 
-/* UTF-8 without NULs inside, which json.h would refuse. */
+/* UTF-8. A NUL among the bytes, which a model may well say, becomes \u0000: JSON, though json.h
+ * refuses to read it. */
 void json_write_key(struct json_writer *w, const char *key);
 void json_write_string(struct json_writer *w, const char *text);
 void json_write_string_bytes(struct json_writer *w, const char *bytes, size_t count);

@@ -120,6 +120,24 @@ static void test_score__question(void **state) {
                         "\"prompt\":null,\"completion\":\"Yes.\"}\n");
 }
 
+/* Models say bytes that no person writes. */
+static void test_score__an_answer_with_a_nul(void **state) {
+    struct scratch *scratch = *state;
+    struct error err = ERROR_INIT;
+    const struct preference_response response = {.text = {.bytes = "a\0b", .count = 3}};
+    const struct reward_item item = {&prompt, &response};
+    char line[512];
+    (void)snprintf(line, sizeof line, "read -r x; printf '%%s' \"$x\" >%s; echo 1",
+                   scratch_path(scratch, "seen"));
+    double value = 0.0;
+    SCOPED(reward) struct reward *reward = open_command(line, 64);
+    assert_ok(reward_score(reward, &item, 1, &value, &err), &err);
+    assert_string_equal(scratch_read(scratch, "seen"),
+                        "{\"messages\":[{\"role\":\"user\",\"content\":\"Tea?\"},"
+                        "{\"role\":\"assistant\",\"content\":\"a\\u0000b\"}],"
+                        "\"prompt\":\"Tea?\",\"completion\":\"a\\u0000b\"}");
+}
+
 /* Scoring five answers in batches of three fails so, and the program is not asked again. */
 static void assert_refused(const char *line, enum err_code code, const char *part) {
     struct error err = ERROR_INIT;
@@ -226,6 +244,7 @@ int main(void) {
         cmocka_unit_test(test_score__in_order_whatever_the_batch),
         cmocka_unit_test(test_score__numbers_and_objects),
         SCRATCH_TEST(test_score__question),
+        SCRATCH_TEST(test_score__an_answer_with_a_nul),
         cmocka_unit_test(test_score__wrong_answers_refused),
         cmocka_unit_test(test_score__wrong_programs_refused),
         cmocka_unit_test(test_score__hanging_program_refused),
