@@ -109,7 +109,9 @@ enum err_code policy_table_summarise(struct policy_table *table, uint64_t seed, 
 
 /* --- what is said ----------------------------------------------------------------------------- */
 
-#define NAME_COLUMNS 34
+#define NAME_COLUMNS     30
+#define MEAN_COLUMNS     10
+#define INTERVAL_COLUMNS 22 /* of [-0.000383, -0.000383]; a line of both has 98 */
 
 static const char *const titles[POLICY_MEASURE_COUNT] = {
     [POLICY_MEASURE_REWARD] = "reward, nats",
@@ -130,20 +132,17 @@ static const char *const titles[POLICY_MEASURE_COUNT] = {
     [POLICY_MEASURE_POOL_NEAR_BOUNDED] = "  of close lengths, bounded",
 };
 
-static void print_estimate(const struct policy_estimate *estimate, bool is_difference,
+/* The interval is filled up to `columns`. */
+static void print_estimate(const struct policy_estimate *estimate, bool is_difference, int columns,
                            struct strbuf *out) {
-    if (isnan(estimate->mean)) {
-        strbuf_addf(out, "%12s %-20s", "-", "");
-        return;
+    char mean[32] = "-";
+    char interval[48] = "";
+    if (!isnan(estimate->mean)) {
+        (void)snprintf(mean, sizeof mean, is_difference ? "%+.4g" : "%.4g", estimate->mean);
+        (void)snprintf(interval, sizeof interval, "[%.3g, %.3g]", estimate->interval.low,
+                       estimate->interval.high);
     }
-    char interval[48];
-    (void)snprintf(interval, sizeof interval, "[%.4g, %.4g]", estimate->interval.low,
-                   estimate->interval.high);
-    if (is_difference) {
-        strbuf_addf(out, "   %+12.4g %-20s", estimate->mean, interval);
-    } else {
-        strbuf_addf(out, "%12.4g %-20s", estimate->mean, interval);
-    }
+    strbuf_addf(out, " %*s %-*s", MEAN_COLUMNS, mean, columns, interval);
 }
 
 static bool is_measured(const struct policy_table *table, int64_t measure) {
@@ -157,17 +156,18 @@ static bool is_measured(const struct policy_table *table, int64_t measure) {
 
 static void print_policy(const struct policy_table *table, int64_t policy, struct strbuf *out) {
     const struct policy_summary *summary = &table->summaries[policy];
+    const int columns = policy > 0 ? INTERVAL_COLUMNS : 0;
     text_heading(out, table->names[policy], false);
-    strbuf_addf(out, "%-*s %12s %-20s%s\n", NAME_COLUMNS, "", "mean", "95 %",
-                policy > 0 ? "   less the first" : "");
+    strbuf_addf(out, "%-*s %*s %-*s%s\n", NAME_COLUMNS, "", MEAN_COLUMNS, "mean", columns, "95 %",
+                policy > 0 ? "  less the first" : "");
     for (int64_t m = 0; m < POLICY_MEASURE_COUNT; m++) {
         if (!is_measured(table, m)) {
             continue;
         }
-        strbuf_addf(out, "%-*s ", NAME_COLUMNS, titles[m]);
-        print_estimate(&summary->measures[m], false, out);
+        strbuf_addf(out, "%-*s", NAME_COLUMNS, titles[m]);
+        print_estimate(&summary->measures[m], false, columns, out);
         if (policy > 0) {
-            print_estimate(&summary->differences[m], true, out);
+            print_estimate(&summary->differences[m], true, 0, out);
         }
         strbuf_add_char(out, '\n');
     }

@@ -114,12 +114,44 @@ static void test_table__is_text_and_json(void **state) {
     assert_non_null(strstr(strbuf_text(&text), "\"mean\": null"));
 }
 
+/* Numbers as wide as they come: -0.0001234 +- 0.0000617, less 123456. */
+static void test_table__keeps_its_columns(void **state) {
+    (void)state;
+    static const char *const names[] = {"start", "aligned"};
+    struct error err = ERROR_INIT;
+    SCOPED(policy_table) struct policy_table table = POLICY_TABLE_INIT;
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(1 << 20);
+    assert_ok(policy_table_init(&table, names, 2, 4, &err), &err);
+    for (int64_t p = 0; p < 4; p++) {
+        policy_table_row(&table, 0, p)[POLICY_MEASURE_REWARD] = 123456.0 + (double)p;
+        policy_table_row(&table, 1, p)[POLICY_MEASURE_REWARD] = -61.7e-6 * (double)(p + 1);
+        policy_table_row(&table, 0, p)[POLICY_MEASURE_KL] = 0.0;
+        policy_table_row(&table, 1, p)[POLICY_MEASURE_KL] = -61.7e-6 * (double)(p + 1);
+    }
+    assert_ok(policy_table_summarise(&table, 7, &err), &err);
+    policy_table_print(&table, &text);
+    int64_t with_differences = 0;
+    for (const char *line = strbuf_text(&text); *line;) {
+        const size_t length = strcspn(line, "\n");
+        assert_true(length <= 100);
+        assert_true(length == 0 || line[length - 1] == ']' || line[length - 1] == '%' ||
+                    memchr(line, '[', length) == NULL);
+        if (length > 64 && memchr(line + 64, '[', length - 64)) {
+            assert_memory_equal(line + 64, " ", 1); /* 30 + 11 + 23 columns */
+            with_differences++;
+        }
+        line += length + (line[length] == '\n');
+    }
+    assert_int_equal(with_differences, 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_measures__of_two_prompts),
         cmocka_unit_test(test_measures__mean_leaves_out_what_is_not_there),
         cmocka_unit_test(test_table__differences_are_paired),
         cmocka_unit_test(test_table__is_text_and_json),
+        cmocka_unit_test(test_table__keeps_its_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
