@@ -3,6 +3,7 @@
 
 #include "base/scoped.h"
 #include "base/text_wrap.h"
+#include "trainer/eval_chart.h"
 #include "trainer/text_table.h"
 
 #include <inttypes.h>
@@ -13,26 +14,27 @@
 #define WIDTH         100
 #define NAME_COLUMNS  26
 #define SLICE_COLUMNS 36
-#define LARGE         100.0 /* from here on one decimal is enough */
+#define LARGE         100.0 /* from here on fewer decimals are enough */
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
 /* How a figure is written. */
 struct form {
     double scale;
-    int decimals;
-    bool has_sign;   /* '+' before what is positive */
-    int64_t columns; /* filled up to so many */
+    int decimals, decimals_large; /* below and from LARGE on */
+    bool has_sign;                /* '+' before what is positive */
+    int64_t columns;              /* filled up to so many */
 };
 
 static const struct form percent = {.scale = 100.0, .decimals = 1, .columns = 18};
-static const struct form nats = {.scale = 1.0, .decimals = 4, .columns = 24};
-static const struct form points = {.scale = 100.0, .decimals = 1, .has_sign = true, .columns = 22};
-static const struct form plain = {.scale = 1.0, .decimals = 2, .columns = 22};
+static const struct form nats = {.scale = 1.0, .decimals = 4, .decimals_large = 1, .columns = 24};
+static const struct form points = {
+    .scale = 100.0, .decimals = 1, .decimals_large = 1, .has_sign = true, .columns = 22};
+static const struct form plain = {.scale = 1.0, .decimals = 2, .decimals_large = 1, .columns = 22};
 
 static void add_number(struct strbuf *out, const struct form *form, double value) {
     const double scaled = form->scale * value;
-    const int decimals = fabs(scaled) < LARGE ? form->decimals : 1;
+    const int decimals = fabs(scaled) < LARGE ? form->decimals : form->decimals_large;
     strbuf_addf(out, form->has_sign ? "%+.*f" : "%.*f", decimals, scaled);
 }
 
@@ -64,10 +66,37 @@ static void end_line(struct strbuf *out) {
     strbuf_add_char(out, '\n');
 }
 
+/* Whether names are cut, after which two may look the same: rewards then have letters, those of the
+ * page that --html writes, and a legend. */
+static bool has_letters(const struct reward_evaluation *e) {
+    bool has = false;
+    for (int64_t r = 0; r < e->reward_count; r++) {
+        has = has || text_wrap_columns(reward_evaluation_name(e, r)) > NAME_COLUMNS;
+    }
+    return has;
+}
+
+static void add_name_cell(struct strbuf *out, const struct reward_evaluation *e, int64_t reward,
+                          int64_t columns) {
+    if (has_letters(e)) {
+        strbuf_addf(out, "%c ", eval_chart_letter(reward));
+        columns -= 2;
+    }
+    text_cell(out, reward_evaluation_name(e, reward), columns);
+}
+
 static void add_name(struct strbuf *out, const struct reward_evaluation *e, int64_t reward,
                      const char *mark) {
     strbuf_addf(out, "%-2s", mark);
-    text_cell(out, reward_evaluation_name(e, reward), NAME_COLUMNS);
+    add_name_cell(out, e, reward, NAME_COLUMNS);
+}
+
+static void add_legend(struct strbuf *out, const struct reward_evaluation *e) {
+    for (int64_t r = 0; r < e->reward_count && has_letters(e); r++) {
+        strbuf_addf(out, "  %c  ", eval_chart_letter(r));
+        output_add_visible_text(out, reward_evaluation_name(e, r));
+        strbuf_add(out, r + 1 < e->reward_count ? "\n" : "\n\n");
+    }
 }
 
 static void add_paragraph(struct strbuf *out, const char *text) {
@@ -107,7 +136,7 @@ static void add_differences(struct strbuf *out, const struct reward_evaluation *
             const struct pair_score *d = reward_eval_difference(&e->eval, r, other);
             add_name(out, e, r, "");
             strbuf_add(out, "  ");
-            text_cell(out, reward_evaluation_name(e, other), NAME_COLUMNS);
+            add_name_cell(out, e, other, NAME_COLUMNS);
             add_figure(out, d, &points);
             strbuf_add(out, reward_eval_is_above(d)   ? "  better"
                             : reward_eval_is_below(d) ? "  worse"
@@ -229,7 +258,7 @@ static void add_slices(struct strbuf *out, const struct reward_evaluation *e, bo
     strbuf_addf(out, "    %-*s%9s", SLICE_COLUMNS, "", "judged");
     for (int64_t r = 0; r < e->reward_count; r++) {
         strbuf_add(out, "  ");
-        text_cell(out, reward_evaluation_name(e, r), 18);
+        add_name_cell(out, e, r, percent.columns);
     }
     end_line(out);
     for (enum eval_family family = 0; family < EVAL_FAMILY_COUNT; family++) {
@@ -320,7 +349,8 @@ static void add_notes(struct strbuf *out, const struct reward_evaluation *e) {
              "Brier and calibration take differences of rewards as nats; a reward of another "
              "scale fails them, whatever its accuracy. Length-adjusted: pairs reweighted so "
              "that the longer side wins half of them. Temperature: what margins would be divided "
-             "by to say best how sure people are; take it from --split validation, as in /T*SPEC.");
+             "by to say best how sure people are; take it from --split validation, and give the "
+             "reward as /T*SPEC.");
     for (int64_t n = 0;; n++) {
         SCOPED(strbuf) struct strbuf note = STRBUF_INIT(OUTPUT_BYTES_MAX);
         SCOPED(strbuf) struct strbuf visible = STRBUF_INIT(OUTPUT_BYTES_MAX);
@@ -336,6 +366,7 @@ static void add_notes(struct strbuf *out, const struct reward_evaluation *e) {
 
 void eval_print(const struct reward_evaluation *e, bool bold, struct strbuf *out) {
     add_counts(out, e);
+    add_legend(out, e);
     add_scores(out, e);
     add_verdicts(out, e, bold);
     add_differences(out, e, bold);

@@ -208,6 +208,22 @@ static void test_eval__is_reproducible_and_paired(void **state) {
     assert_string_not_equal(p->r.out, first);
 }
 
+/* Two names that begin alike are cut alike: letters tell them apart, and a legend says which. */
+static void test_eval__tells_long_names_apart(void **state) {
+    struct project_case *p = *state;
+    static const char one[] = "sum(0.001*length, 0.002*length, 1*length)";
+    static const char other[] = "sum(0.001*length, 0.002*length, -1*length)";
+    project_case_import(p, GOLDEN("judgements.jsonl"));
+    run_program(&p->r, "reward", "eval", p->db, one, other, "--split", "all", "-q", NULL);
+    program_check_ok(&p->r);
+    assert_non_null(strstr(p->r.out, "\n  A  sum(0.001*length, 0.002*length, 1*length)\n"));
+    assert_non_null(strstr(p->r.out, "\n  B  sum(0.001*length, 0.002*length, -1*length)\n"));
+    assert_non_null(strstr(p->r.out, "A sum(0.001*length, 0.0..."));
+    assert_non_null(strstr(p->r.out, "B sum(0.001*length, 0.0..."));
+    run_program(&p->r, "reward", "eval", p->db, "length", "--split", "all", "-q", NULL);
+    assert_null(strstr(p->r.out, "A length")); /* where all names fit, they are enough */
+}
+
 /* A fit of one topic knows the answers of that topic alone: pairs are counted and left out. */
 static void test_eval__says_what_a_reward_does_not_know(void **state) {
     struct project_case *p = *state;
@@ -313,6 +329,7 @@ int main(void) {
         CASE(test_eval__agrees_with_the_definitions),
         CASE(test_eval__judges_each_fold_by_its_own),
         CASE(test_eval__is_reproducible_and_paired),
+        CASE(test_eval__tells_long_names_apart),
         CASE(test_eval__says_what_a_reward_does_not_know),
         CASE(test_html__is_well_formed_whatever_the_names),
         CASE(test_html__holds_together_with_next_to_nothing),
