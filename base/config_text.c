@@ -2,11 +2,15 @@
 #include "base/config_text.h"
 
 #include "base/config_internal.h"
+#include "base/invariant.h"
 #include "base/markdown.h"
+#include "base/mem.h"
 #include "base/scoped.h"
+#include "base/shell_word.h"
 #include "base/text_wrap.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define KEY_COLUMN      2
 #define KEY_BYTES       256 /* of a whole name; config_table_check sees to it */
@@ -112,6 +116,74 @@ enum err_code config_dump(const struct config_table *table, const void *config, 
     write_section(table, config, &w);
     strbuf_add_char(out, '\n');
     return json_writer_finish(&w, err);
+}
+
+/* --- a section for another command --- */
+
+/* A value as --set takes it: of JSON without quotes and brackets. */
+static enum err_code add_value(const struct config_field *field, const void *member,
+                               struct strbuf *out, struct error *err) {
+    if (field->type == CONFIG_STRING || field->type == CONFIG_PATH) {
+        strbuf_add(out, *(char *const *)member);
+        return ERR_OK;
+    }
+    SCOPED(strbuf) struct strbuf json = STRBUF_INIT(CONFIG_TEXT_BYTES_MAX);
+    struct json_writer w = JSON_WRITER_INIT(&json, JSON_COMPACT);
+    config_field_write(field, member, &w);
+    TRY(json_writer_finish(&w, err));
+    for (const char *c = strbuf_text(&json); *c; c++) {
+        if (!strchr("\"[]", *c)) {
+            strbuf_add_char(out, *c);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code add_setting(const char *section, const struct config_field *field,
+                                 const void *member, const void *default_member, struct strbuf *out,
+                                 struct error *err) {
+    SCOPED(strbuf) struct strbuf word = STRBUF_INIT(CONFIG_TEXT_BYTES_MAX);
+    SCOPED(strbuf) struct strbuf unchanged = STRBUF_INIT(CONFIG_TEXT_BYTES_MAX);
+    strbuf_addf(&word, "%s.%s=", section, field->key);
+    strbuf_add(&unchanged, strbuf_text(&word));
+    TRY(add_value(field, member, &word, err));
+    TRY(add_value(field, default_member, &unchanged, err));
+    TRY(strbuf_check(&word, "a setting", err));
+    TRY(strbuf_check(&unchanged, "a setting", err));
+    if (strcmp(strbuf_text(&word), strbuf_text(&unchanged)) != 0) {
+        strbuf_add(out, " --set ");
+        shell_word_add(out, strbuf_text(&word));
+    }
+    return ERR_OK;
+}
+
+static enum err_code add_settings(const struct config_field *section, const void *config,
+                                  const void *defaults, struct strbuf *out, struct error *err) {
+    for (int64_t i = 0; i < section->section->field_count; i++) {
+        const struct config_field *field = &section->section->fields[i];
+        ASSERT_LT(field->type, CONFIG_SECTION);
+        TRY(add_setting(section->key, field, config_member_const(field, config),
+                        config_member_const(field, defaults), out, err));
+    }
+    return strbuf_check(out, "settings", err);
+}
+
+enum err_code config_settings(const struct config_table *table, const char *section,
+                              const void *config, struct strbuf *out, struct error *err) {
+    const struct config_field *field = table->fields;
+    while (strcmp(field->key, section) != 0) {
+        field++;
+        ASSERT_LT(field - table->fields, table->field_count);
+    }
+    SCOPED(mem) void *defaults = mem_array_zero(1, field->bytes);
+    if (!defaults) {
+        return err_oom(err, "configuration");
+    }
+    TRY(config_init(field->section, defaults, err));
+    const enum err_code code =
+        add_settings(field, config_member_const(field, config), defaults, out, err);
+    config_deinit(field->section, defaults);
+    return code;
 }
 
 /* --- reference page --- */

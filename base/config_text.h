@@ -21,6 +21,13 @@ ERR_NODISCARD enum err_code config_help(const struct config_table *table, int64_
 ERR_NODISCARD enum err_code config_dump(const struct config_table *table, const void *config,
                                         struct strbuf *out, struct error *err);
 
+/* Appends " --set SECTION.KEY=VALUE" for each key of a section of the table whose value is not its
+ * default: what takes the section over to another command that has it. Not for lists of texts with
+ * commas. */
+ERR_NODISCARD enum err_code config_settings(const struct config_table *table, const char *section,
+                                            const void *config, struct strbuf *out,
+                                            struct error *err);
+
 /* Appends the table's section of docs/CONFIG.md: a heading, its help, and a row per key. */
 ERR_NODISCARD enum err_code config_markdown(const struct config_table *table, struct strbuf *out,
                                             struct error *err);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/scoped.h"
+#include "base/shell_word.h"
 #include "base/suggest.h"
 
 #include <math.h>
@@ -357,24 +358,9 @@ const char *command_args_repeated(const struct command_args *args, const char *n
     return NULL;
 }
 
-/* In single quotes where the shell would read more into it. */
 static void add_word(struct strbuf *out, const char *word) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "%+,-./:=@_";
     strbuf_add_char(out, ' ');
-    if (*word && word[strspn(word, plain)] == '\0') {
-        strbuf_add(out, word);
-        return;
-    }
-    strbuf_add_char(out, '\'');
-    for (; *word; word++) {
-        if (*word == '\'') {
-            strbuf_add(out, "'\\''");
-        } else {
-            strbuf_add_char(out, *word);
-        }
-    }
-    strbuf_add_char(out, '\'');
+    shell_word_add(out, word);
 }
 
 void command_args_line(const struct command_args *args, struct strbuf *out) {

@@ -4,8 +4,10 @@
  * its regulariser make one number; how much that is above the other answers to the prompt is the
  * weight that the answer's log-probability is raised with. rl.h says where what is.
  */
+#include "base/config_text.h"
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "base/shell_word.h"
 #include "base/strbuf.h"
 #include "data/project.h"
 #include "trainer/align_recipes.h"
@@ -20,7 +22,8 @@
 #include <limits.h>
 #include <math.h>
 
-#define SLOTS_MAX 64
+#define NEXT_BYTES_MAX ((size_t)64 * KIB) /* of the command that is shown at the end */
+#define SLOTS_MAX      64
 
 /* logvar has no advantages; those of rloo are what its metrics show. */
 static const enum advantage_kind advantage_kinds[ALIGN_DPO] = {
@@ -196,6 +199,20 @@ static void rl_scoped_end(struct rl *rl) {
     model_free(rl->own_reference);
 }
 
+/* The policies side by side, on the prompts that this run has left out. */
+static enum err_code add_next(const struct align_config *config, const char *project,
+                              struct strbuf *out, struct error *err) {
+    strbuf_add(out, "accord eval ");
+    shell_word_add(out, project);
+    strbuf_add(out, " --reward ");
+    shell_word_add(out, config->reward);
+    TRY(config_settings(&align_config_table, "data", config, out, err));
+    strbuf_add(out, " -m ");
+    shell_word_add(out, config->train.model);
+    strbuf_add(out, " -m ");
+    return strbuf_check(out, "the next command", err);
+}
+
 static enum err_code run_recipe(struct rl *rl, const struct hash_digest *base_hash,
                                 const struct command_args *args, struct error *err) {
     const struct align_config *config = rl->config;
@@ -203,10 +220,8 @@ static enum err_code run_recipe(struct rl *rl, const struct hash_digest *base_ha
     const int64_t watched = kept < config->watch.prompts ? kept : config->watch.prompts;
     const int64_t per_prompt = config->rollout.samples * config->rollout.new_tokens_max;
     const int64_t training = rl->prompts.count[PROMPT_TRAINING];
-    SCOPED(strbuf) struct strbuf next = STRBUF_INIT(PATH_MAX);
-    strbuf_addf(&next, "accord eval %s --reward '%s' -m %s -m ", args->positionals[0],
-                config->reward, config->train.model);
-    TRY(strbuf_check(&next, "the next command", err));
+    SCOPED(strbuf) struct strbuf next = STRBUF_INIT(NEXT_BYTES_MAX);
+    TRY(add_next(config, args->positionals[0], &next, err));
     const struct train_recipe recipe = {
         .name = "align",
         .context = rl,

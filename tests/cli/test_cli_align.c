@@ -298,6 +298,19 @@ static void test_align__adapters_are_drawn_from_too(void **state) {
     assert_null(strstr(p->r.out, "all answers"));
 }
 
+/* What was kept from training by these settings is what is to be asked next: without them eval
+ * would take the splits of the log. */
+static void test_align__says_how_to_evaluate_what_it_left_out(void **state) {
+    struct project_case *p = *state;
+    ALIGN(p, "n-a", "-s", "steps_max=1", "-s", "data.folds=6", "-s", "data.group=day \\d+", "-s",
+          "data.validation_folds=1", "-s", "data.test_folds=0,5", NULL);
+    program_check_ok(&p->r);
+    assert_non_null(strstr(p->r.err, " --reward '2*regex:^Tea' --set data.template=human-assistant "
+                                     "--set data.sequence_tokens_max=64 --set data.folds=6 "
+                                     "--set 'data.group=day \\d+' --set data.validation_folds=1 "
+                                     "--set data.test_folds=0,5 -m "));
+}
+
 static void test_align__plans_and_writes_nothing(void **state) {
     struct project_case *p = *state;
     ALIGN(p, "p-a", "--dry-run", NULL);
@@ -346,6 +359,7 @@ int main(void) {
         CASE(test_align__micro_batches_change_nothing),
         CASE(test_align__what_is_drawn_is_what_is_scored),
         CASE(test_align__adapters_are_drawn_from_too),
+        CASE(test_align__says_how_to_evaluate_what_it_left_out),
         CASE(test_align__plans_and_writes_nothing),
         CASE(test_align__refuses_and_makes_nothing),
         CASE(test_eval__needs_policies_and_a_reward),

@@ -140,6 +140,23 @@ static void test_config_markdown__one_row_a_key(void **state) {
     assert_string_equal(strbuf_text(&text), expected);
 }
 
+/* What --set takes back, and nothing that is as it would be anyway. */
+static void test_config_settings__those_that_differ(void **state) {
+    (void)state;
+    struct error err = ERROR_INIT;
+    SCOPED(sample) struct sample_config config = {.steps = 0};
+    assert_ok(config_init(&sample_table, &config, &err), &err);
+    SCOPED(strbuf) struct strbuf text = STRBUF_INIT(TEXT_BYTES);
+    assert_ok(config_settings(&sample_table, "regulariser", &config, &text, &err), &err);
+    assert_string_equal(strbuf_text(&text), "");
+    set(&config, "regulariser.kind=cpm");
+    set(&config, "regulariser.beta=0.25");
+    set(&config, "steps=7");
+    assert_ok(config_settings(&sample_table, "regulariser", &config, &text, &err), &err);
+    assert_string_equal(strbuf_text(&text),
+                        " --set regulariser.kind=cpm --set regulariser.beta=0.25");
+}
+
 static void test_config_text__full_buffer_is_reported(void **state) {
     (void)state;
     struct error err = ERROR_INIT;
@@ -160,6 +177,7 @@ static enum err_code write_all(void *context, struct error *err) {
     SCOPED(strbuf) struct strbuf text = STRBUF_INIT(TEXT_BYTES);
     TRY(config_help(&sample_table, 80, &text, err));
     TRY(config_markdown(&sample_table, &text, err));
+    TRY(config_settings(&sample_table, "regulariser", &config, &text, err));
     return config_dump(&sample_table, &config, &text, err);
 }
 
@@ -174,6 +192,7 @@ int main(void) {
         cmocka_unit_test(test_config_dump__every_type),
         cmocka_unit_test(test_config_dump__loads_to_the_same_struct),
         cmocka_unit_test(test_config_markdown__one_row_a_key),
+        cmocka_unit_test(test_config_settings__those_that_differ),
         cmocka_unit_test(test_config_text__full_buffer_is_reported),
         cmocka_unit_test(test_config_text__survives_every_failed_allocation),
     };
