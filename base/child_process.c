@@ -345,8 +345,9 @@ static bool is_answered(const struct asking *asking) {
            !asking->in_line;
 }
 
-static enum err_code check_time(int64_t end_ms, const char *when, struct error *err) {
-    if (interrupt_requested()) {
+static enum err_code check_time(int64_t end_ms, bool finishes, const char *when,
+                                struct error *err) {
+    if (!finishes && interrupt_requested()) {
         return err_set(err, ERR_INTERRUPTED, "interrupted %s", when);
     }
     if (now_ms() >= end_ms) {
@@ -401,7 +402,7 @@ static enum err_code ask(struct child_process *child, struct asking *asking, str
         if (child->fds[PIPE_OUTPUT] < 0) {
             return say_how_it_ended(child, progress, err);
         }
-        if (check_time(asking->end_ms, progress, err) != ERR_OK ||
+        if (check_time(asking->end_ms, asking->question->finishes, progress, err) != ERR_OK ||
             exchange_some(child, asking, err) != ERR_OK) {
             return give_up(child, err);
         }
@@ -443,7 +444,8 @@ enum err_code child_process_finish(struct child_process *child, int64_t timeout_
     int64_t end_ms = now_ms() + timeout_ms;
     close_fd(&child->fds[PIPE_INPUT]);
     TRY(expect_silence(child, end_ms, err));
-    if (child->fds[PIPE_OUTPUT] >= 0 && check_time(end_ms, "before it ended", err) != ERR_OK) {
+    if (child->fds[PIPE_OUTPUT] >= 0 &&
+        check_time(end_ms, false, "before it ended", err) != ERR_OK) {
         return give_up(child, err);
     }
     read_last_errors(child);

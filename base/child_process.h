@@ -25,6 +25,7 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,7 @@ struct child_question {
     int64_t lines;      /* that it answers, each with its line end; the last answer of a program
                            that then ends may lack it */
     int64_t timeout_ms; /* for all of them */
+    bool finishes;      /* the answers are waited for to the end, whoever interrupts */
     int64_t silence_ms; /* so long after the last one there must be no other; 0: not waited for */
 };
 

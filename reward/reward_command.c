@@ -172,6 +172,7 @@ static enum err_code score_batch(struct reward_command *command, const struct an
                                       .count = command->question.length,
                                       .lines = batch->count,
                                       .timeout_ms = command->options.timeout_ms,
+                                      .finishes = command->options.finishes,
                                       .silence_ms = command->has_answered ? 0 : FIRST_SILENCE_MS};
     command->answers.length_max = ANSWER_BYTES_MAX * (size_t)batch->count;
     enum err_code code = child_process_ask(command->child, &question, &command->answers, err);

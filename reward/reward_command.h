@@ -21,7 +21,8 @@
  *           (answer_text.h).
  * Errors:   a program that dies, answers something else, too much, too little or too late is an
  *           error with the number of the answer and the last line of its standard error; no answer
- *           of that call is to be used then, and the program is gone. Ctrl-C ends the wait.
+ *           of that call is to be used then, and the program is gone. Ctrl-C ends the wait, unless
+ *           `finishes` says otherwise.
  * Threads:  one.
  */
 #ifndef REWARD_REWARD_COMMAND_H
@@ -29,11 +30,13 @@
 
 #include "reward/reward.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct reward_command_options {
     int64_t timeout_ms; /* for the answers to one batch, the start of the program included */
     int64_t batch_max;  /* answers it is asked for at a time */
+    bool finishes;      /* Ctrl-C does not end the wait: who asks stops afterwards, in good order */
 };
 
 #define REWARD_COMMAND_OPTIONS_DEFAULT \

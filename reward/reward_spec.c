@@ -29,7 +29,9 @@ static enum err_code open_lm(const struct reward_sources *sources, const char *f
 static enum err_code open_leaf(const char *spec, const struct reward_sources *sources,
                                struct reward **out_reward, struct error *err) {
     if (strncmp(spec, COMMAND_WORD, strlen(COMMAND_WORD)) == 0) {
-        return reward_command_open(spec + strlen(COMMAND_WORD), NULL, out_reward, err);
+        struct reward_command_options options = REWARD_COMMAND_OPTIONS_DEFAULT;
+        options.finishes = sources->finishes;
+        return reward_command_open(spec + strlen(COMMAND_WORD), &options, out_reward, err);
     }
     if (is_fit(spec)) {
         const char *name = strchr(spec, ':');

@@ -26,6 +26,7 @@ struct reward_sources {
     enum err_code (*open_lm)(void *context, const char *folder, struct reward **out_reward,
                              struct error *err);
     void *context; /* of open_lm */
+    bool finishes; /* as in reward_command.h */
 };
 
 /* `*out_reward` is owned.

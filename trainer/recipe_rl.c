@@ -77,7 +77,8 @@ static enum err_code open_rewards(struct rl *rl, const char *project, struct err
                        "lm:runs/reward/final");
     }
     TRY(project_open(project, DB_MODE_READ_ONLY, rl->run->log, &rl->db, err));
-    const struct reward_sources sources = reward_sources_of(rl->run, rl->db);
+    struct reward_sources sources = reward_sources_of(rl->run, rl->db);
+    sources.finishes = true; /* a step is finished, and a checkpoint made, before an end */
     TRY(reward_spec_open(rl->config->reward, &sources, &rl->reward, err));
     if (rl->config->watch.held_out[0]) {
         TRY(reward_spec_open(rl->config->watch.held_out, &sources, &rl->held_out, err));

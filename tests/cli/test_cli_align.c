@@ -311,6 +311,19 @@ static void test_align__says_how_to_evaluate_what_it_left_out(void **state) {
                                      "--set data.test_folds=0,5 -m "));
 }
 
+/* A program that takes its time is where Ctrl-C nearly always comes. The 40th question is of the
+ * first step, behind the 32 of the evaluation before it. */
+static void test_align__interrupted_in_a_reward_finishes_the_step(void **state) {
+    struct project_case *p = *state;
+    ALIGN(p, "i-a", "-s", "steps_max=3", "-r",
+          "command:n=0; while read -r x; do n=$((n+1)); [ $n != 40 ] || { kill -INT $PPID; sleep "
+          "0.3; }; echo $n; done",
+          NULL);
+    assert_int_equal(p->r.status, 130);
+    assert_non_null(strstr(p->r.err, "stopped after step 1 of 3; go on with --resume"));
+    assert_true(file_exists(scratch_path(p->scratch, "i-a/checkpoint-1/state.json")));
+}
+
 static void test_align__plans_and_writes_nothing(void **state) {
     struct project_case *p = *state;
     ALIGN(p, "p-a", "--dry-run", NULL);
@@ -360,6 +373,7 @@ int main(void) {
         CASE(test_align__what_is_drawn_is_what_is_scored),
         CASE(test_align__adapters_are_drawn_from_too),
         CASE(test_align__says_how_to_evaluate_what_it_left_out),
+        CASE(test_align__interrupted_in_a_reward_finishes_the_step),
         CASE(test_align__plans_and_writes_nothing),
         CASE(test_align__refuses_and_makes_nothing),
         CASE(test_eval__needs_policies_and_a_reward),
