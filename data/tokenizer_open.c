@@ -214,10 +214,16 @@ static enum err_code read_parts(struct reading *reading, struct error *err) {
     return tokenizer_parts_finish(parts, err);
 }
 
+/* A folder; that of a run has its model one further down. */
 static enum err_code refuse_folder(const char *path, struct error *err) {
     SCOPED(mem) char *itself = mem_strjoin(path, "/."); /* is there where `path` is a folder */
-    if (!itself) {
+    SCOPED(mem) char *final = mem_strjoin(path, "/final/tokenizer.json");
+    if (!itself || !final) {
         return err_oom(err, "path");
+    }
+    if (file_exists(final)) {
+        return err_set(err, ERR_DATA, "'%s' is the folder of a run: its model is '%s/final'", path,
+                       path);
     }
     return file_exists(itself)
                ? err_set(err, ERR_DATA,

@@ -145,7 +145,7 @@ _accord_command() {
         ;;
     'accord align')
         subcommands=''
-        options='--model --method --reward --output --epochs --resume --dry-run --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
+        options='--model --tokenizer --method --reward --output --epochs --resume --dry-run --help --version --json --quiet --verbose --trace --seed --threads --device --config --set '
         operand='file'
         ;;
     'accord generate')
@@ -629,6 +629,7 @@ _accord_value() {
     'accord align')
         case $2 in
         -m | --model) value='file' ;;
+        --tokenizer) value='file' ;;
         --method) value='' ;;
         -r | --reward) value='' ;;
         -o | --output) value='folder' ;;

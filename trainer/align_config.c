@@ -186,7 +186,9 @@ static enum err_code check_direct(const struct align_config *config, struct erro
     }
     if (config->reward[0]) {
         return err_set(err, ERR_CONFIG,
-                       "method=%s learns from the judgements of the log, not from rewards", method);
+                       "method=%s learns from the judgements of the log, not from rewards: leave "
+                       "--reward away",
+                       method);
     }
     return config->method == ALIGN_PM_DPO ? check_pm_dpo(config, err) : ERR_OK;
 }

@@ -75,9 +75,8 @@ const struct command cmd_root = {
     .description =
         "accord is to turn a log of human preferences into a language model that reflects how "
         "people divide, and the same training into an answer to who should be paid, how much, and "
-        "how sure that is. So far it fits rewards to the log, and fine-tunes language models; "
-        "reward "
-        "models on language models, alignment and shares are to come.",
+        "how sure that is. So far it goes from the log to rewards, reward models and an aligned "
+        "model; shares are to come.",
     .options = options,
     .examples = examples,
     .subcommands = subcommands,

@@ -57,6 +57,10 @@ static void test_open__file_or_folder(void **state) {
     assert_fails(tokenizer_open(scratch_path(s, "none"), &file, &err), ERR_IO, "none", &err);
     assert_fails(tokenizer_open(CASES_FOLDER, &file, &err), ERR_DATA,
                  "' has no tokenizer: put tokenizer.json", &err);
+    assert_ok(file_make_folders(scratch_path(s, "run/final"), &err), &err);
+    scratch_write(s, "run/final/tokenizer.json", "{}");
+    assert_fails(tokenizer_open(scratch_path(s, "run"), &file, &err), ERR_DATA,
+                 "is the folder of a run: its model is '", &err);
 }
 
 static void test_config__roles_flags_and_template(void **state) {
