@@ -3,16 +3,14 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/number.h"
 #include "base/scoped.h"
 #include "tests/support/near.h"
-#include "tests/support/project_case.h"
+#include "tests/support/run_files.h"
 #include "tests/support/test.h"
 
 #include <signal.h>
 #include <stdio.h>
 
-#define BYTES_MAX          (64 * MIB)
 #define PROMPTS            60
 #define SAFETENSORS_HEADER 8 /* bytes before its text */
 
@@ -85,59 +83,6 @@ static int setup(void **state) {
     run_program(&(p)->r, "align", (p)->db, "-c", scratch_path((p)->scratch, "base.json"), "-o", \
                 scratch_path((p)->scratch, (output)), __VA_ARGS__)
 
-static char *read_file(struct project_case *p, const char *name, size_t *out_bytes) {
-    char *bytes = NULL;
-    struct error err = ERROR_INIT;
-    assert_ok(file_read_all(scratch_path(p->scratch, name), BYTES_MAX, &bytes, out_bytes, &err),
-              &err);
-    return bytes;
-}
-
-static void check_same_file(struct project_case *p, const char *a, const char *b) {
-    size_t a_bytes = 0;
-    size_t b_bytes = 0;
-    SCOPED(mem) char *left = read_file(p, a, &a_bytes);
-    SCOPED(mem) char *right = read_file(p, b, &b_bytes);
-    assert_int_equal(a_bytes, b_bytes);
-    assert_memory_equal(left, right, a_bytes);
-}
-
-/* The number behind the first or last `key` in a text. */
-static double number_in(const char *text, const char *key, bool is_last) {
-    const char *found = strstr(text, key);
-    assert_non_null(found);
-    for (const char *at = found; is_last && at; at = strstr(at + 1, key)) {
-        found = at;
-    }
-    char digits[40] = "";
-    const size_t length = strcspn(found + strlen(key), ",}\n");
-    assert_true(length < sizeof digits);
-    memcpy(digits, found + strlen(key), length);
-    double value = 0.0;
-    assert_true(number_parse_f64(digits, &value));
-    return value;
-}
-
-static double metric(struct project_case *p, const char *name, const char *key, bool is_last) {
-    size_t bytes = 0;
-    SCOPED(mem) char *text = read_file(p, name, &bytes);
-    return number_in(text, key, is_last);
-}
-
-/* Mean of the numbers behind `key` in the last `rows` of a file. */
-static double mean_of_last(struct project_case *p, const char *name, const char *key, int rows) {
-    size_t bytes = 0;
-    double sum = 0.0;
-    SCOPED(mem) char *text = read_file(p, name, &bytes);
-    for (int row = 0; row < rows; row++) {
-        sum += number_in(text, key, true);
-        char *last = strrchr(text, '{');
-        assert_non_null(last);
-        *last = '\0';
-    }
-    return sum / rows;
-}
-
 /* Tea has 2 nats more. Preference matching makes that its odds, e^2, so tea is said in 88 % and the
  * reward is 2 * 0.881 = 1.76; KL at beta 0.1 multiplies the start's odds with e^20, so nothing but
  * tea is left, 2.0. Of 480 answers to 60 prompts the mean has a standard error of 0.03. */
@@ -158,8 +103,8 @@ static void test_align__mud_survives_preference_matching_and_not_kl(void **state
     const char *kl = strstr(p->r.out, "kl/final");
     assert_non_null(pm);
     assert_non_null(kl);
-    assert_near(number_in(pm, "\"mean\": ", false), 1.762, 0.12);
-    assert_near(number_in(kl, "\"mean\": ", false), 2.0, 0.04);
+    assert_near(run_files_number(pm, "\"mean\": "), 1.762, 0.12);
+    assert_near(run_files_number(kl, "\"mean\": "), 2.0, 0.04);
 }
 
 static void stop_run(struct project_case *p, const char *output, const char *when, int signal) {
@@ -183,13 +128,13 @@ static void test_align__killed_goes_on_with_the_same_bits(void **state) {
     ALIGN(p, "k-killed", "--resume", NULL);
     program_check_ok(&p->r);
     assert_non_null(strstr(p->r.err, "align: resumed after step 4"));
-    check_same_file(p, "k-a/final/model.safetensors", "k-killed/final/model.safetensors");
-    check_same_file(p, "k-a/checkpoint-10/state.json", "k-killed/checkpoint-10/state.json");
+    run_files_check_same(p, "k-a/final/model.safetensors", "k-killed/final/model.safetensors");
+    run_files_check_same(p, "k-a/checkpoint-10/state.json", "k-killed/checkpoint-10/state.json");
     stop_run(p, "k-interrupted", "step 2/", SIGINT);
     program_check_refused(&p->r, 130, "go on with --resume");
     ALIGN(p, "k-interrupted", "--resume", NULL);
     program_check_ok(&p->r);
-    check_same_file(p, "k-a/final/model.safetensors", "k-interrupted/final/model.safetensors");
+    run_files_check_same(p, "k-a/final/model.safetensors", "k-interrupted/final/model.safetensors");
 }
 
 static void test_align__several_updates_of_a_round_are_taken_up_between_rounds(void **state) {
@@ -199,12 +144,12 @@ static void test_align__several_updates_of_a_round_are_taken_up_between_rounds(v
     program_check_ok(&p->r);
     assert_true(file_exists(scratch_path(p->scratch, "u-a/checkpoint-6/state.json")));
     assert_false(file_exists(scratch_path(p->scratch, "u-a/checkpoint-4/state.json")));
-    assert_near(metric(p, "u-a/metrics.jsonl", "\"ratio_deviation_max\":", false), 0.0, 0.0);
-    assert_true(metric(p, "u-a/metrics.jsonl", "\"ratio_deviation_max\":", true) > 0.0);
+    assert_near(run_files_first(p, "u-a/metrics.jsonl", "\"ratio_deviation_max\":"), 0.0, 0.0);
+    assert_true(run_files_last(p, "u-a/metrics.jsonl", "\"ratio_deviation_max\":") > 0.0);
     stop_run(p, "u-killed", "step 9/", SIGKILL);
     ALIGN(p, "u-killed", "--resume", "-q", NULL);
     program_check_ok(&p->r);
-    check_same_file(p, "u-a/final/model.safetensors", "u-killed/final/model.safetensors");
+    run_files_check_same(p, "u-a/final/model.safetensors", "u-killed/final/model.safetensors");
     write_start(p, "\"steps_max\": 10");
 }
 
@@ -215,19 +160,20 @@ static void test_ppo__has_a_critic_that_learns(void **state) {
     write_start(p, "\"policy\": {\"updates\": 2}, \"method\": \"ppo\", \"steps_max\": 20");
     ALIGN(p, "c-a", NULL);
     program_check_ok(&p->r);
-    assert_near(metric(p, "c-a/metrics.jsonl", "\"ratio_deviation_max\":", false), 0.0, 0.0);
-    assert_true(mean_of_last(p, "c-a/metrics.jsonl", "\"loss/value_avg\":", 8) <
-                0.5 * metric(p, "c-a/metrics.jsonl", "\"loss/value_avg\":", false));
-    assert_true(mean_of_last(p, "c-a/metrics.jsonl", "\"reward\":", 8) > 1.4);
+    assert_near(run_files_first(p, "c-a/metrics.jsonl", "\"ratio_deviation_max\":"), 0.0, 0.0);
+    assert_true(run_files_last_mean(p, "c-a/metrics.jsonl", "\"loss/value_avg\":", 8) <
+                0.5 * run_files_first(p, "c-a/metrics.jsonl", "\"loss/value_avg\":"));
+    assert_true(run_files_last_mean(p, "c-a/metrics.jsonl", "\"reward\":", 8) > 1.4);
     size_t bytes = 0;
-    SCOPED(mem) char *checkpoint = read_file(p, "c-a/checkpoint-20/params.safetensors", &bytes);
+    SCOPED(mem)
+    char *checkpoint = run_files_read(p, "c-a/checkpoint-20/params.safetensors", &bytes);
     assert_non_null(strstr(checkpoint + SAFETENSORS_HEADER, "value.weight"));
-    SCOPED(mem) char *model = read_file(p, "c-a/final/model.safetensors", &bytes);
+    SCOPED(mem) char *model = run_files_read(p, "c-a/final/model.safetensors", &bytes);
     assert_null(strstr(model + SAFETENSORS_HEADER, "value.weight"));
     stop_run(p, "c-killed", "step 11/", SIGKILL);
     ALIGN(p, "c-killed", "--resume", "-q", NULL);
     program_check_ok(&p->r);
-    check_same_file(p, "c-a/final/model.safetensors", "c-killed/final/model.safetensors");
+    run_files_check_same(p, "c-a/final/model.safetensors", "c-killed/final/model.safetensors");
     ALIGN(p, "c-exact", "-q", "-s", "steps_max=2", "-s", "regulariser.estimator=exact_token", "-s",
           "train=lora", NULL);
     program_check_ok(&p->r);
@@ -248,8 +194,8 @@ static void check_same_numbers(struct project_case *p, const char *method) {
     program_check_ok(&p->r);
     ALIGN(p, parts, "-q", "-s", "steps_max=1", "-s", set, "-s", "micro_batch_tokens=64", NULL);
     program_check_ok(&p->r);
-    const double norm = metric(p, metrics[0], "\"grad_norm\":", true);
-    assert_near(metric(p, metrics[1], "\"grad_norm\":", true), norm, 1e-4 * norm);
+    const double norm = run_files_last(p, metrics[0], "\"grad_norm\":");
+    assert_near(run_files_last(p, metrics[1], "\"grad_norm\":"), norm, 1e-4 * norm);
 }
 
 static void test_align__micro_batches_change_nothing(void **state) {
@@ -265,22 +211,22 @@ static void test_align__what_is_drawn_is_what_is_scored(void **state) {
     struct project_case *p = *state;
     ALIGN(p, "d-a", "-q", "-s", "steps_max=1", NULL);
     program_check_ok(&p->r);
-    assert_true(metric(p, "d-a/metrics.jsonl", "\"sampling/sampling_logp_difference/max\":", true) <
-                1e-4);
+    assert_true(run_files_last(p, "d-a/metrics.jsonl",
+                               "\"sampling/sampling_logp_difference/max\":") < 1e-4);
     ALIGN(p, "d-b", "-q", "-s", "steps_max=2", "-s", "regulariser.kind=pm", "-s",
           "regulariser.estimator=exact_token", NULL);
     program_check_ok(&p->r);
     ALIGN(p, "d-c", "-q", "-s", "steps_max=2", "-s", "regulariser.estimator=exact_token", NULL);
     program_check_ok(&p->r);
-    const double kl_sqrt = metric(p, "d-c/metrics.jsonl", "\"kl_sqrt\":", true);
+    const double kl_sqrt = run_files_last(p, "d-c/metrics.jsonl", "\"kl_sqrt\":");
     assert_true(kl_sqrt > 0.0);
-    assert_near(kl_sqrt * kl_sqrt, metric(p, "d-c/metrics.jsonl", "\"kl\":", true), 1e-9);
+    assert_near(kl_sqrt * kl_sqrt, run_files_last(p, "d-c/metrics.jsonl", "\"kl\":"), 1e-9);
     ALIGN(p, "d-e", "-q", "-s", "steps_max=2", "-s", "regulariser.estimator=exact_token", "-s",
           "regulariser.kind=kl", "-s", "train=lora", NULL);
     program_check_ok(&p->r);
     /* New adapters change nothing, so the distance from the base below them is 0. */
-    assert_near(metric(p, "d-e/metrics.jsonl", "\"objective\":", false),
-                metric(p, "d-e/metrics.jsonl", "\"reward\":", false), 1e-4);
+    assert_near(run_files_first(p, "d-e/metrics.jsonl", "\"objective\":"),
+                run_files_first(p, "d-e/metrics.jsonl", "\"reward\":"), 1e-4);
 }
 
 static void test_align__adapters_are_drawn_from_too(void **state) {
@@ -288,8 +234,8 @@ static void test_align__adapters_are_drawn_from_too(void **state) {
     ALIGN(p, "l-a", "-q", "-s", "train=lora", "-s", "lora.rank=4", "-s",
           "optimiser.learning_rate=0.02", "-s", "steps_max=6", NULL);
     program_check_ok(&p->r);
-    assert_true(metric(p, "l-a/metrics.jsonl", "\"sampling/sampling_logp_difference/max\":", true) <
-                1e-4);
+    assert_true(run_files_last(p, "l-a/metrics.jsonl",
+                               "\"sampling/sampling_logp_difference/max\":") < 1e-4);
     assert_true(file_exists(scratch_path(p->scratch, "l-a/final/adapter_config.json")));
     run_program(&p->r, "eval", p->db, "-r", "length", "-m", scratch_path(p->scratch, "l-a/final"),
                 "-s", "data.template=human-assistant", "--split", "validation", "-n", "8", NULL);

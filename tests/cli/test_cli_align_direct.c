@@ -3,18 +3,16 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/number.h"
 #include "base/scoped.h"
 #include "tests/support/near.h"
-#include "tests/support/project_case.h"
+#include "tests/support/run_files.h"
 #include "tests/support/test.h"
 
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 
-#define BYTES_MAX (64 * MIB)
-#define PROMPTS   90
+#define PROMPTS 90
 
 /* Tea is preferred to mud in four of five prompts, and each tenth prompt is a tie. */
 static void write_rows(struct project_case *p) {
@@ -68,51 +66,6 @@ static int setup(void **state) {
                 scratch_path((p)->scratch, "base.json"), "-o",         \
                 scratch_path((p)->scratch, (output)), __VA_ARGS__)
 
-static char *read_file(struct project_case *p, const char *name, size_t *out_bytes) {
-    char *bytes = NULL;
-    struct error err = ERROR_INIT;
-    assert_ok(file_read_all(scratch_path(p->scratch, name), BYTES_MAX, &bytes, out_bytes, &err),
-              &err);
-    return bytes;
-}
-
-static void check_same_file(struct project_case *p, const char *a, const char *b) {
-    size_t a_bytes = 0;
-    size_t b_bytes = 0;
-    SCOPED(mem) char *left = read_file(p, a, &a_bytes);
-    SCOPED(mem) char *right = read_file(p, b, &b_bytes);
-    assert_int_equal(a_bytes, b_bytes);
-    assert_memory_equal(left, right, a_bytes);
-}
-
-/* The number behind the first or the last `key` in a file. */
-static double number_behind(struct project_case *p, const char *name, const char *key,
-                            bool is_last) {
-    size_t bytes = 0;
-    SCOPED(mem) char *text = read_file(p, name, &bytes);
-    const char *found = NULL;
-    for (const char *at = text; (at = strstr(at, key)) != NULL && (is_last || !found);
-         at += strlen(key)) {
-        found = at + strlen(key);
-    }
-    assert_non_null(found);
-    char digits[40] = "";
-    const size_t length = strcspn(found, ",}");
-    assert_true(length < sizeof digits);
-    memcpy(digits, found, length);
-    double value = 0.0;
-    assert_true(number_parse_f64(digits, &value));
-    return value;
-}
-
-static double first_number(struct project_case *p, const char *name, const char *key) {
-    return number_behind(p, name, key, false);
-}
-
-static double last_number(struct project_case *p, const char *name, const char *key) {
-    return number_behind(p, name, key, true);
-}
-
 /* ---- what is learnt ---- */
 
 /* At the first step policy and reference are one: rewards 0, loss ln 2. Then tea is preferred. */
@@ -120,14 +73,14 @@ static void test_dpo__starts_at_the_reference_and_learns(void **state) {
     struct project_case *p = *state;
     ALIGN(p, "dpo", "a", NULL);
     program_check_ok(&p->r);
-    assert_near(first_number(p, "a/metrics.jsonl", "\"loss\":"), log(2.0), 1e-6);
-    assert_near(first_number(p, "a/metrics.jsonl", "\"rewards/chosen\":"), 0.0, 1e-6);
-    assert_near(first_number(p, "a/metrics.jsonl", "\"rewards/margins\":"), 0.0, 1e-6);
-    assert_true(last_number(p, "a/eval_metrics.jsonl", "\"eval_rewards/accuracies\":") > 0.6);
-    assert_true(last_number(p, "a/eval_metrics.jsonl", "\"eval_loss\":") < 0.69);
-    const double chosen = last_number(p, "a/eval_metrics.jsonl", "\"eval_rewards/chosen\":");
-    const double rejected = last_number(p, "a/eval_metrics.jsonl", "\"eval_rewards/rejected\":");
-    assert_near(last_number(p, "a/eval_metrics.jsonl", "\"eval_rewards/margins\":"),
+    assert_near(run_files_first(p, "a/metrics.jsonl", "\"loss\":"), log(2.0), 1e-6);
+    assert_near(run_files_first(p, "a/metrics.jsonl", "\"rewards/chosen\":"), 0.0, 1e-6);
+    assert_near(run_files_first(p, "a/metrics.jsonl", "\"rewards/margins\":"), 0.0, 1e-6);
+    assert_true(run_files_last(p, "a/eval_metrics.jsonl", "\"eval_rewards/accuracies\":") > 0.6);
+    assert_true(run_files_last(p, "a/eval_metrics.jsonl", "\"eval_loss\":") < 0.69);
+    const double chosen = run_files_last(p, "a/eval_metrics.jsonl", "\"eval_rewards/chosen\":");
+    const double rejected = run_files_last(p, "a/eval_metrics.jsonl", "\"eval_rewards/rejected\":");
+    assert_near(run_files_last(p, "a/eval_metrics.jsonl", "\"eval_rewards/margins\":"),
                 chosen - rejected, 1e-9);
     assert_true(last_number(p, "a/eval_metrics.jsonl", "\"eval_mean_token_accuracy\":") <= 1.0);
     assert_near(first_number(p, "a/metrics.jsonl", "\"logits/chosen\":"),
@@ -143,15 +96,15 @@ static void test_pm_dpo__needs_no_reference(void **state) {
     struct project_case *p = *state;
     ALIGN(p, "pm-dpo", "a", "-s", "regulariser.kind=pm", "-s", "epochs=1", NULL);
     program_check_ok(&p->r);
-    assert_near(first_number(p, "a/metrics.jsonl", "\"rewards/chosen\":"),
-                first_number(p, "a/metrics.jsonl", "\"logps/chosen\":"), 1e-9);
-    assert_true(first_number(p, "a/metrics.jsonl", "\"logps/chosen\":") < -10.0);
+    assert_near(run_files_first(p, "a/metrics.jsonl", "\"rewards/chosen\":"),
+                run_files_first(p, "a/metrics.jsonl", "\"logps/chosen\":"), 1e-9);
+    assert_true(run_files_first(p, "a/metrics.jsonl", "\"logps/chosen\":") < -10.0);
     ALIGN(p, "pm-dpo", "b", "-s", "epochs=1", "-s", "regulariser.alpha=0.999", NULL);
     program_check_ok(&p->r); /* no token is of the language: the reference is the start */
-    assert_near(first_number(p, "b/metrics.jsonl", "\"rewards/chosen\":"), 0.0, 1e-5);
+    assert_near(run_files_first(p, "b/metrics.jsonl", "\"rewards/chosen\":"), 0.0, 1e-5);
     ALIGN(p, "pm-dpo", "c", "-s", "epochs=1", "-s", "regulariser.alpha=1e-9", NULL);
     program_check_ok(&p->r); /* all are: as without a reference */
-    check_same_file(p, "a/final/model.safetensors", "c/final/model.safetensors");
+    run_files_check_same(p, "a/final/model.safetensors", "c/final/model.safetensors");
 }
 
 static void test_methods__all_learn(void **state) {
@@ -165,11 +118,11 @@ static void test_methods__all_learn(void **state) {
               NULL);
         program_check_ok(&p->r);
         (void)snprintf(file, sizeof file, "%s/eval_metrics.jsonl", methods[m]);
-        assert_true(last_number(p, file, "\"eval_loss\":") <
-                    first_number(p, file, "\"eval_loss\":"));
-        assert_true(last_number(p, file, "\"eval_rewards/accuracies\":") > 0.6);
+        assert_true(run_files_last(p, file, "\"eval_loss\":") <
+                    run_files_first(p, file, "\"eval_loss\":"));
+        assert_true(run_files_last(p, file, "\"eval_rewards/accuracies\":") > 0.6);
     }
-    assert_true(first_number(p, "kto/metrics.jsonl", "\"kl\":") >= 0.0);
+    assert_true(run_files_first(p, "kto/metrics.jsonl", "\"kl\":") >= 0.0);
 }
 
 /* Unpaired rows, as TRL's KTOTrainer takes them: tea is good and mud is bad, one of them to each
@@ -233,7 +186,7 @@ static void test_ties__are_taken_as_asked(void **state) {
           "-s", "epochs=0.5", NULL);
     program_check_ok(&p->r);
     /* at equal rewards a win has probability 1 / (2 + nu), so that the loss is above ln 2 */
-    assert_true(first_number(p, "b/metrics.jsonl", "\"loss\":") > log(2.0));
+    assert_true(run_files_first(p, "b/metrics.jsonl", "\"loss\":") > log(2.0));
 }
 
 /* ---- going on, packing, adapters, another reference ---- */
@@ -262,7 +215,7 @@ static void test_align__killed_goes_on_with_the_same_bits(void **state) {
     ALIGN(p, "kto", "killed", "--resume", NULL);
     program_check_ok(&p->r);
     assert_non_null(strstr(p->r.err, "align: resumed after step "));
-    check_same_file(p, "a/final/model.safetensors", "killed/final/model.safetensors");
+    run_files_check_same(p, "a/final/model.safetensors", "killed/final/model.safetensors");
 }
 
 static void test_align__micro_batches_change_nothing(void **state) {
@@ -271,10 +224,10 @@ static void test_align__micro_batches_change_nothing(void **state) {
     program_check_ok(&p->r);
     ALIGN(p, "dpo", "b", "-q", "-s", "epochs=0.4", "-s", "micro_batch_tokens=64", NULL);
     program_check_ok(&p->r);
-    assert_near(last_number(p, "a/metrics.jsonl", "\"loss\":"),
-                last_number(p, "b/metrics.jsonl", "\"loss\":"), 1e-5);
-    assert_near(last_number(p, "a/metrics.jsonl", "\"grad_norm\":"),
-                last_number(p, "b/metrics.jsonl", "\"grad_norm\":"), 1e-3);
+    assert_near(run_files_last(p, "a/metrics.jsonl", "\"loss\":"),
+                run_files_last(p, "b/metrics.jsonl", "\"loss\":"), 1e-5);
+    assert_near(run_files_last(p, "a/metrics.jsonl", "\"grad_norm\":"),
+                run_files_last(p, "b/metrics.jsonl", "\"grad_norm\":"), 1e-3);
 }
 
 /* The base without adapters is what both are measured against; given by name it is the same. */
@@ -291,8 +244,9 @@ static void test_align__adapters_and_a_reference_by_name(void **state) {
                    scratch_path(p->scratch, "start/final"));
     ALIGN(p, "dpo", "c", "-q", "-s", reference, NULL);
     program_check_ok(&p->r);
-    assert_near(first_number(p, "a/metrics.jsonl", "\"loss\":"), log(2.0), 1e-6);
-    check_same_file(p, "a/final/adapter_model.safetensors", "c/final/adapter_model.safetensors");
+    assert_near(run_files_first(p, "a/metrics.jsonl", "\"loss\":"), log(2.0), 1e-6);
+    run_files_check_same(p, "a/final/adapter_model.safetensors",
+                         "c/final/adapter_model.safetensors");
 }
 
 /* All weights are in the checkpoint, but what they are measured against is not. */

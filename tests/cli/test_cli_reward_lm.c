@@ -3,18 +3,16 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/number.h"
 #include "base/scoped.h"
 #include "tests/support/near.h"
-#include "tests/support/project_case.h"
+#include "tests/support/run_files.h"
 #include "tests/support/test.h"
 
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 
-#define BYTES_MAX (64 * MIB)
-#define PROMPTS   90
+#define PROMPTS 90
 
 /* Tea is preferred to mud in four of five prompts, each judged twice, the second time the other way
  * round in every third. */
@@ -72,55 +70,20 @@ static int setup(void **state) {
                 scratch_path((p)->scratch, "base.json"), "-o",           \
                 scratch_path((p)->scratch, (output)), __VA_ARGS__)
 
-static char *read_file(struct project_case *p, const char *name, size_t *out_bytes) {
-    char *bytes = NULL;
-    struct error err = ERROR_INIT;
-    assert_ok(file_read_all(scratch_path(p->scratch, name), BYTES_MAX, &bytes, out_bytes, &err),
-              &err);
-    return bytes;
-}
-
-static void check_same_file(struct project_case *p, const char *a, const char *b) {
-    size_t a_bytes = 0;
-    size_t b_bytes = 0;
-    SCOPED(mem) char *left = read_file(p, a, &a_bytes);
-    SCOPED(mem) char *right = read_file(p, b, &b_bytes);
-    assert_int_equal(a_bytes, b_bytes);
-    assert_memory_equal(left, right, a_bytes);
-}
-
-/* The number behind the last `key` in a file. */
-static double last_number(struct project_case *p, const char *name, const char *key) {
-    size_t bytes = 0;
-    SCOPED(mem) char *text = read_file(p, name, &bytes);
-    const char *last = NULL;
-    for (const char *at = text; (at = strstr(at, key)) != NULL; at += strlen(key)) {
-        last = at + strlen(key);
-    }
-    assert_non_null(last);
-    char digits[40] = "";
-    const size_t length = strcspn(last, ",}");
-    assert_true(length < sizeof digits);
-    memcpy(digits, last, length);
-    double value = 0.0;
-    assert_true(number_parse_f64(digits, &value));
-    return value;
-}
-
 /* What it learns is that tea is better than mud: of judgements that is 4/5 of those not turned plus
  * 1/5 of those turned, 4/5 * 5/6 + 1/5 * 1/6 = 0.7, at an entropy of 0.61 nats. */
 static void test_fit__learns_and_is_calibrated(void **state) {
     struct project_case *p = *state;
     FIT(p, "a", NULL);
     program_check_ok(&p->r);
-    assert_true(last_number(p, "a/eval_metrics.jsonl", "\"eval_accuracy\":") > 0.55);
-    assert_true(last_number(p, "a/eval_metrics.jsonl", "\"eval_loss\":") < 0.68);
+    assert_true(run_files_last(p, "a/eval_metrics.jsonl", "\"eval_accuracy\":") > 0.55);
+    assert_true(run_files_last(p, "a/eval_metrics.jsonl", "\"eval_loss\":") < 0.68);
     assert_non_null(strstr(p->r.err, "taking the weights of step "));
     assert_non_null(strstr(p->r.err, "reward: temperature "));
     size_t bytes = 0;
-    SCOPED(mem) char *config = read_file(p, "a/final/config.json", &bytes);
+    SCOPED(mem) char *config = run_files_read(p, "a/final/config.json", &bytes);
     assert_non_null(strstr(config, "LlamaForSequenceClassification"));
-    SCOPED(mem) char *file = read_file(p, "a/final/accord_reward.json", &bytes);
+    SCOPED(mem) char *file = run_files_read(p, "a/final/accord_reward.json", &bytes);
     assert_non_null(strstr(file, "\"template\": \"human-assistant\""));
     FIT(p, "a", "--resume", NULL); /* there is nothing left to do */
     program_check_ok(&p->r);
@@ -171,8 +134,8 @@ static void test_fit__killed_goes_on_with_the_same_bits(void **state) {
     FIT(p, "killed", "--resume", NULL);
     program_check_ok(&p->r);
     assert_non_null(strstr(p->r.err, "reward: resumed after step "));
-    check_same_file(p, "a/final/model.safetensors", "killed/final/model.safetensors");
-    check_same_file(p, "a/final/accord_reward.json", "killed/final/accord_reward.json");
+    run_files_check_same(p, "a/final/model.safetensors", "killed/final/model.safetensors");
+    run_files_check_same(p, "a/final/accord_reward.json", "killed/final/accord_reward.json");
 }
 
 static void test_fit__micro_batches_change_nothing(void **state) {
@@ -181,10 +144,10 @@ static void test_fit__micro_batches_change_nothing(void **state) {
     program_check_ok(&p->r);
     FIT(p, "b", "-q", "-s", "epochs=0.4", "-s", "micro_batch_tokens=64", NULL);
     program_check_ok(&p->r);
-    assert_near(last_number(p, "a/metrics.jsonl", "\"loss\":"),
-                last_number(p, "b/metrics.jsonl", "\"loss\":"), 1e-5);
-    assert_near(last_number(p, "a/metrics.jsonl", "\"grad_norm\":"),
-                last_number(p, "b/metrics.jsonl", "\"grad_norm\":"), 1e-4);
+    assert_near(run_files_last(p, "a/metrics.jsonl", "\"loss\":"),
+                run_files_last(p, "b/metrics.jsonl", "\"loss\":"), 1e-5);
+    assert_near(run_files_last(p, "a/metrics.jsonl", "\"grad_norm\":"),
+                run_files_last(p, "b/metrics.jsonl", "\"grad_norm\":"), 1e-4);
 }
 
 static void test_fit__adapters_are_saved_with_their_head(void **state) {
@@ -196,7 +159,7 @@ static void test_fit__adapters_are_saved_with_their_head(void **state) {
     FIT(p, "b", "-q", NULL);
     program_check_ok(&p->r);
     size_t bytes = 0;
-    SCOPED(mem) char *config = read_file(p, "b/final/adapter_config.json", &bytes);
+    SCOPED(mem) char *config = run_files_read(p, "b/final/adapter_config.json", &bytes);
     assert_non_null(strstr(config, "\"task_type\": \"SEQ_CLS\""));
     char spec[400];
     (void)snprintf(spec, sizeof spec, "lm:%s", scratch_path(p->scratch, "b/final"));
@@ -230,10 +193,10 @@ static void test_fit__is_saved_where_it_cannot_be_calibrated(void **state) {
     assert_non_null(strstr(p->r.err, "reward: not calibrated: no judgement is a tie"));
     char checkpoint[64];
     (void)snprintf(checkpoint, sizeof checkpoint, "a/checkpoint-%.0f/state.json",
-                   last_number(p, "a/log.txt", "taking the weights of step "));
-    const double tie = last_number(p, "a/final/accord_reward.json", "\"tie_parameter\": ");
-    assert_near(tie, last_number(p, checkpoint, "\"tie_1\": "), 0.0);
-    assert_true(tie != last_number(p, "a/checkpoint-18/state.json", "\"tie_1\": "));
+                   run_files_last(p, "a/log.txt", "taking the weights of step "));
+    const double tie = run_files_last(p, "a/final/accord_reward.json", "\"tie_parameter\": ");
+    assert_near(tie, run_files_last(p, checkpoint, "\"tie_1\": "), 0.0);
+    assert_true(tie != run_files_last(p, "a/checkpoint-18/state.json", "\"tie_1\": "));
 }
 
 /* A prompt is cut to make room; where the answer alone is too long, it is dropped. */

@@ -1,13 +1,12 @@
 /* accord sft, as its users meet it: a tokenizer and a model from nothing, killed, interrupted,
  * resumed, adapted, asked. */
-#include "base/arena.h"
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/scoped.h"
 #include "tests/support/near.h"
-#include "tests/support/project_case.h"
+#include "tests/support/run_files.h"
 #include "tests/support/test.h"
 
 #include <limits.h>
@@ -15,7 +14,6 @@
 #include <signal.h>
 #include <stdio.h>
 
-#define BYTES_MAX   (64 * MIB)
 #define STEPS       15 /* ceil(57 of 64 windows / 4), one epoch; 7 are kept for evaluation */
 #define INTERRUPTED 130
 
@@ -93,15 +91,6 @@ static void sft_with(struct project_case *p, const char *output, const char *con
 
 /* ---- what a run left ---- */
 
-/* Owned by the caller; NUL-terminated. */
-static char *read_bytes(struct project_case *p, const char *name, size_t *out_bytes) {
-    char *text = NULL;
-    struct error err = ERROR_INIT;
-    assert_ok(file_read_all(scratch_path(p->scratch, name), BYTES_MAX, &text, out_bytes, &err),
-              &err);
-    return text;
-}
-
 static void name_in(const char *output, const char *name, char out[64]) {
     assert_true(snprintf(out, 64, "%s/%s", output, name) < 64);
 }
@@ -117,7 +106,7 @@ static void cut_member(char *rows, const char *key) {
 
 static char *read_rows(struct project_case *p, const char *name) {
     size_t bytes = 0;
-    char *rows = read_bytes(p, name, &bytes);
+    char *rows = run_files_read(p, name, &bytes);
     cut_member(rows, "\"time\":");
     cut_member(rows, "\"tokens_per_second\":");
     return rows;
@@ -136,13 +125,8 @@ static void check_same_rows(struct project_case *p, const char *output, const ch
 /* The run is run a, bit for bit. */
 static void check_same_run(struct project_case *p, const char *output) {
     char name[64];
-    size_t a_bytes = 0;
-    size_t b_bytes = 0;
     name_in(output, "final/model.safetensors", name);
-    SCOPED(mem) char *a = read_bytes(p, "a/final/model.safetensors", &a_bytes);
-    SCOPED(mem) char *b = read_bytes(p, name, &b_bytes);
-    assert_int_equal(a_bytes, b_bytes);
-    assert_memory_equal(a, b, a_bytes);
+    run_files_check_same(p, "a/final/model.safetensors", name);
     check_same_rows(p, output, "metrics.jsonl");
     check_same_rows(p, output, "eval_metrics.jsonl");
 }
@@ -226,16 +210,16 @@ static void check_records(struct project_case *p, const char *output) {
     char name[64];
     size_t bytes = 0;
     name_in(output, "command.txt", name);
-    SCOPED(mem) char *commands = read_bytes(p, name, &bytes);
+    SCOPED(mem) char *commands = run_files_read(p, name, &bytes);
     assert_int_equal(count_lines(commands), 2);
     assert_int_equal(strncmp(commands, "accord sft --config ", strlen("accord sft --config ")), 0);
     assert_non_null(strstr(commands, " --resume\n"));
     name_in(output, "environments.jsonl", name);
-    SCOPED(mem) char *environments = read_bytes(p, name, &bytes);
+    SCOPED(mem) char *environments = run_files_read(p, name, &bytes);
     assert_int_equal(count_lines(environments), 2);
     assert_non_null(strstr(environments, "\"libtorch\":\"2.11.0"));
     name_in(output, "log.txt", name);
-    SCOPED(mem) char *log = read_bytes(p, name, &bytes);
+    SCOPED(mem) char *log = run_files_read(p, name, &bytes);
     assert_non_null(strstr(log, " info sft: resumed after step "));
     assert_non_null(strstr(log, "/final', read back and compared\n"));
 }
@@ -358,7 +342,7 @@ static void test_sft__lora_writes_an_adapter_that_changes_answers(void **state) 
     assert_true(file_exists(scratch_path(p->scratch, "b/final/adapter_model.safetensors")));
     assert_false(file_exists(scratch_path(p->scratch, "b/final/model.safetensors")));
     size_t bytes = 0;
-    SCOPED(mem) char *config = read_bytes(p, "b/final/adapter_config.json", &bytes);
+    SCOPED(mem) char *config = run_files_read(p, "b/final/adapter_config.json", &bytes);
     assert_non_null(strstr(config, "\"peft_type\": \"LORA\""));
     assert_non_null(strstr(config, "\"r\": 4,"));
     const double without = answer_logp(p, NULL);
@@ -517,8 +501,8 @@ static void test_sft__keeps_the_best_and_stops(void **state) {
     TRAIN(p, "short", NULL);
     size_t a_bytes = 0;
     size_t b_bytes = 0;
-    SCOPED(mem) char *a = read_bytes(p, "a/final/model.safetensors", &a_bytes);
-    SCOPED(mem) char *b = read_bytes(p, "short/final/model.safetensors", &b_bytes);
+    SCOPED(mem) char *a = run_files_read(p, "a/final/model.safetensors", &a_bytes);
+    SCOPED(mem) char *b = run_files_read(p, "short/final/model.safetensors", &b_bytes);
     assert_int_equal(a_bytes, b_bytes);
     assert_memory_equal(a, b, a_bytes);
 }
