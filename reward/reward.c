@@ -10,6 +10,10 @@ enum err_code reward_finish(struct reward *reward, struct error *err) {
     return reward->class->finish ? reward->class->finish(reward, err) : ERR_OK;
 }
 
+enum err_code reward_hash(struct reward *reward, struct hash_state *state, struct error *err) {
+    return reward->class->hash ? reward->class->hash(reward, state, err) : ERR_OK;
+}
+
 void reward_free(struct reward *reward) {
     if (reward) {
         reward->class->free(reward);

@@ -10,6 +10,7 @@
 #define REWARD_REWARD_H
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "data/preference.h"
 
 #include <stdint.h>
@@ -27,6 +28,8 @@ struct reward_class {
     enum err_code (*score)(struct reward *reward, const struct reward_item *items, int64_t count,
                            double *out_rewards, struct error *err);
     enum err_code (*finish)(struct reward *reward, struct error *err); /* NULL: nothing to do */
+    /* NULL: its spec says all. */
+    enum err_code (*hash)(struct reward *reward, struct hash_state *state, struct error *err);
     void (*free)(struct reward *reward);
 };
 
@@ -42,6 +45,11 @@ ERR_NODISCARD enum err_code reward_score(struct reward *reward, const struct rew
 /* After the last answer: what only the end shows, such as a program that answered more than it was
  * asked. The reward can then only be freed. */
 ERR_NODISCARD enum err_code reward_finish(struct reward *reward, struct error *err);
+
+/* Adds what rewards follow from and their spec does not say: the weights of a model, the numbers of
+ * a fit. What a program does is not known. */
+ERR_NODISCARD enum err_code reward_hash(struct reward *reward, struct hash_state *state,
+                                        struct error *err);
 
 void reward_free(struct reward *reward);
 

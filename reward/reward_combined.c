@@ -61,6 +61,15 @@ static enum err_code reward_combined_finish(struct reward *reward, struct error 
     return ERR_OK;
 }
 
+static enum err_code reward_combined_hash(struct reward *reward, struct hash_state *state,
+                                          struct error *err) {
+    struct reward_combined *self = (struct reward_combined *)reward;
+    for (int64_t l = 0; l < self->formula.leaf_count; l++) {
+        TRY(reward_hash(self->leaves[l], state, err));
+    }
+    return ERR_OK;
+}
+
 static void reward_combined_free(struct reward *reward) {
     struct reward_combined *self = (struct reward_combined *)reward;
     for (int64_t l = 0; l < self->formula.leaf_count; l++) {
@@ -76,6 +85,7 @@ enum err_code reward_combined_new(struct reward_formula *formula, struct reward 
         .name = "combined",
         .score = reward_combined_score,
         .finish = reward_combined_finish,
+        .hash = reward_combined_hash,
         .free = reward_combined_free,
     };
     struct reward_combined *self = mem_array_zero(1, sizeof *self);

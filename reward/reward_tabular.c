@@ -17,6 +17,7 @@ struct reward_tabular {
     struct db_stmt *of_response; /* prompt's key, answer's key */
     struct db_stmt *of_text;     /* prompt's key, kind and text of the answer */
     struct db_stmt *of_origin;
+    struct db_stmt *of_fit; /* all items */
     struct strbuf prompt_json, response_json;
 };
 
@@ -31,6 +32,10 @@ static const char sql_of_text[] =
 
 static const char sql_of_origin[] =
     "SELECT reward FROM reward_item WHERE fit_id = ?1 AND origin = ?2";
+
+static const char sql_of_fit[] =
+    "SELECT coalesce(response_id, -1), coalesce(origin, ''), reward FROM reward_item"
+    " WHERE fit_id = ?1 ORDER BY item";
 
 /* The number that the statement answers with; NaN for no row or NULL. */
 static enum err_code ask(struct db_stmt *stmt, double *out, struct error *err) {
@@ -93,11 +98,45 @@ static enum err_code reward_tabular_score(struct reward *reward, const struct re
     return ERR_OK;
 }
 
+static enum err_code hash_item(struct db_stmt *stmt, struct hash_state *state, struct error *err) {
+    int64_t response = 0;
+    const char *origin = NULL;
+    size_t origin_bytes = 0;
+    double reward = 0.0;
+    TRY(db_column_i64(stmt, 0, &response, err));
+    TRY(db_column_text(stmt, 1, &origin, &origin_bytes, err));
+    TRY(db_column_f64(stmt, 2, &reward, err));
+    hash_update(state, &response, sizeof response);
+    hash_update(state, origin, origin_bytes);
+    hash_update(state, &reward, sizeof reward);
+    return ERR_OK;
+}
+
+static enum err_code hash_items(struct db_stmt *stmt, struct hash_state *state, struct error *err) {
+    for (bool has_row = true; has_row;) {
+        TRY(db_stmt_step(stmt, &has_row, err));
+        if (has_row) {
+            TRY(hash_item(stmt, state, err));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code reward_tabular_hash(struct reward *reward, struct hash_state *state,
+                                         struct error *err) {
+    struct reward_tabular *self = (struct reward_tabular *)reward;
+    db_bind_i64(self->of_fit, 1, self->fit_id);
+    const enum err_code code = hash_items(self->of_fit, state, err);
+    db_stmt_reset(self->of_fit);
+    return code;
+}
+
 static void reward_tabular_free(struct reward *reward) {
     struct reward_tabular *self = (struct reward_tabular *)reward;
     db_stmt_close(self->of_response);
     db_stmt_close(self->of_text);
     db_stmt_close(self->of_origin);
+    db_stmt_close(self->of_fit);
     strbuf_deinit(&self->prompt_json);
     strbuf_deinit(&self->response_json);
     mem_free(self);
@@ -108,6 +147,7 @@ enum err_code reward_tabular_open(struct db *db, const char *name, struct reward
     static const struct reward_class class = {
         .name = "tabular",
         .score = reward_tabular_score,
+        .hash = reward_tabular_hash,
         .free = reward_tabular_free,
     };
     SCOPED(tabular_stored) struct tabular_stored stored = TABULAR_STORED_INIT;
@@ -127,6 +167,7 @@ enum err_code reward_tabular_open(struct db *db, const char *name, struct reward
     TRY(db_stmt_open(db, sql_of_response, &self->of_response, err));
     TRY(db_stmt_open(db, sql_of_text, &self->of_text, err));
     TRY(db_stmt_open(db, sql_of_origin, &self->of_origin, err));
+    TRY(db_stmt_open(db, sql_of_fit, &self->of_fit, err));
     *out_reward = MOVE(reward);
     return ERR_OK;
 }

@@ -200,6 +200,20 @@ static void rl_scoped_end(struct rl *rl) {
     model_free(rl->own_reference);
 }
 
+/* Of what checkpoints do not hold: the base, and what answers are measured by. */
+static enum err_code hash_base(const struct rl *rl, const struct hash_digest *base,
+                               struct hash_digest *out, struct error *err) {
+    struct hash_state state;
+    TRY(hash_init(&state, err));
+    hash_update(&state, base, sizeof *base);
+    TRY(reward_hash(rl->reward, &state, err));
+    if (rl->held_out) {
+        TRY(reward_hash(rl->held_out, &state, err));
+    }
+    *out = hash_final(&state);
+    return ERR_OK;
+}
+
 /* The policies side by side, on the prompts that this run has left out. */
 static enum err_code add_next(const struct align_config *config, const char *project,
                               struct strbuf *out, struct error *err) {
@@ -247,8 +261,8 @@ static enum err_code run_recipe(struct rl *rl, const struct hash_digest *base_ha
         .recipe = &recipe,
         .model = rl->model,
         .tokenizer = rl->tokenizer,
-        .base_hash = *base_hash,
     };
+    TRY(hash_base(rl, base_hash, &job.base_hash, err));
     TRY(align_prompts_hash(&rl->prompts, &job.data_hash, err));
     return train_job_run(&job, args, err);
 }

@@ -11,6 +11,7 @@
 #include "data/token_set.h"
 #include "policy/model_scorer.h"
 #include "policy/model_tokenizer.h"
+#include "policy/weight_source.h"
 #include "reward/reward_file.h"
 #include "trainer/lm_run.h"
 #include "trainer/saved_model.h"
@@ -25,6 +26,7 @@
 
 struct reward_lm {
     struct reward reward; /* first: what callers hold */
+    char *folder;
     struct model *model;
     struct tokenizer *tokenizer;
     struct chat_format format;
@@ -80,6 +82,31 @@ static enum err_code score(struct reward *reward, const struct reward_item *item
     return ERR_OK;
 }
 
+/* --- what it follows from --------------------------------------------------------------------- */
+
+/* Of adapters their own file; the model below them is named in it. */
+static enum err_code hash_weights(const struct reward_lm *lm, struct hash_state *state,
+                                  struct error *err) {
+    SCOPED(strbuf) struct strbuf adapters = STRBUF_INIT(PATH_MAX);
+    TRY(folder_path(lm->folder, "adapter_model.safetensors", &adapters, err));
+    if (file_exists(strbuf_text(&adapters))) {
+        struct hash_digest digest;
+        TRY(hash_file(strbuf_text(&adapters), &digest, err));
+        hash_update(state, &digest, sizeof digest);
+        return ERR_OK;
+    }
+    SCOPED(weight_source) struct weight_source *source = NULL;
+    TRY(weight_source_open(lm->folder, &source, err));
+    weight_source_hash(source, state);
+    return ERR_OK;
+}
+
+static enum err_code hash(struct reward *reward, struct hash_state *state, struct error *err) {
+    const struct reward_lm *lm = (const struct reward_lm *)reward;
+    hash_update(state, &lm->temperature, sizeof lm->temperature);
+    return hash_weights(lm, state, err);
+}
+
 /* --- life ------------------------------------------------------------------------------------- */
 
 static void free_lm(struct reward *reward) {
@@ -92,10 +119,12 @@ static void free_lm(struct reward *reward) {
     mem_free(lm->texts);
     mem_free(lm->scores);
     mem_free(lm->items);
+    mem_free(lm->folder);
     mem_free(lm);
 }
 
-static const struct reward_class class = {.name = "lm", .score = score, .free = free_lm};
+static const struct reward_class class = {
+    .name = "lm", .score = score, .hash = hash, .free = free_lm};
 
 /* How the scores are to be read; without the file, as they come, in the tokenizer's template. */
 static enum err_code read_file(struct run *run, const char *folder, struct reward_file *out,
@@ -138,6 +167,10 @@ enum err_code reward_lm_open(struct run *run, const char *folder, struct reward 
     }
     SCOPED(reward) struct reward *reward = &lm->reward;
     reward->class = &class;
+    lm->folder = mem_strdup(folder);
+    if (!lm->folder) {
+        return err_oom(err, "reward model");
+    }
     TRY(open_model(run, folder, lm, err));
     *out_reward = MOVE(reward);
     return ERR_OK;

@@ -2,6 +2,7 @@
  * and mud alike, a reward that prefers tea, and what becomes of mud. */
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "tests/support/near.h"
@@ -244,6 +245,51 @@ static void test_align__adapters_are_drawn_from_too(void **state) {
     assert_null(strstr(p->r.out, "all answers"));
 }
 
+/* A reward model of one step, in <scratch>/<output>/final, of comparisons in a project beside ours.
+ */
+static void fit_reward(struct project_case *p, const char *output, const char *seed) {
+    run_program(&p->r, "reward", "fit", scratch_path(p->scratch, "judged.db"), "--trunk",
+                scratch_path(p->scratch, "sft/final"), "-o", scratch_path(p->scratch, output), "-s",
+                "data.template=human-assistant", "-s", "run.dtype=f32", "-s", "steps_max=1", "-s",
+                "run.threads=1", "--seed", seed, "-q", NULL);
+    program_check_ok(&p->r);
+}
+
+/* The same spec, other weights: another objective half way. The run is made unfinished again by
+ * taking its model away. */
+static void test_align__resume_refuses_another_reward(void **state) {
+    struct project_case *p = *state;
+    char rows[8192];
+    char spec[400];
+    int used = 0;
+    for (int i = 0; i < 40; i++) {
+        used += snprintf(rows + used, sizeof rows - (size_t)used,
+                         "{\"prompt\":\"What shall we drink on day %d?\",\"chosen\":\"Tea.\","
+                         "\"rejected\":\"Mud.\"}\n",
+                         i);
+    }
+    scratch_write(p->scratch, "judged.jsonl", rows);
+    run_program(&p->r, "init", scratch_path(p->scratch, "judged.db"), NULL);
+    run_program(&p->r, "import", scratch_path(p->scratch, "judged.db"),
+                scratch_path(p->scratch, "judged.jsonl"), "-q", NULL);
+    program_check_ok(&p->r);
+    fit_reward(p, "rm", "1");
+    fit_reward(p, "other", "2");
+    (void)snprintf(spec, sizeof spec, "mean(length,lm:%s)", scratch_path(p->scratch, "rm/final"));
+    ALIGN(p, "w-a", "-s", "steps_max=2", "-r", spec, "-q", NULL);
+    program_check_ok(&p->r);
+    struct error err = ERROR_INIT;
+    assert_ok(folder_remove_tree(scratch_path(p->scratch, "w-a/final"), &err), &err);
+    ALIGN(p, "w-a", "-s", "steps_max=2", "-r", spec, "--resume", "-q", NULL);
+    program_check_ok(&p->r);
+    assert_ok(folder_remove_tree(scratch_path(p->scratch, "w-a/final"), &err), &err);
+    assert_ok(folder_remove_tree(scratch_path(p->scratch, "rm"), &err), &err);
+    assert_ok(file_rename(scratch_path(p->scratch, "other"), scratch_path(p->scratch, "rm"), &err),
+              &err);
+    ALIGN(p, "w-a", "-s", "steps_max=2", "-r", spec, "--resume", "-q", NULL);
+    program_check_refused(&p->r, 2, "model_sha256");
+}
+
 /* What was kept from training by these settings is what is to be asked next: without them eval
  * would take the splits of the log. */
 static void test_align__says_how_to_evaluate_what_it_left_out(void **state) {
@@ -318,6 +364,7 @@ int main(void) {
         CASE(test_align__micro_batches_change_nothing),
         CASE(test_align__what_is_drawn_is_what_is_scored),
         CASE(test_align__adapters_are_drawn_from_too),
+        CASE(test_align__resume_refuses_another_reward),
         CASE(test_align__says_how_to_evaluate_what_it_left_out),
         CASE(test_align__interrupted_in_a_reward_finishes_the_step),
         CASE(test_align__plans_and_writes_nothing),
