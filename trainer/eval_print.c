@@ -319,10 +319,11 @@ static void add_counts(struct strbuf *out, const struct reward_evaluation *e) {
     }
     if (e->has_baselines) {
         strbuf_add(out, "length only and bag of words were fitted to ");
-        text_count(out, (double)e->train_pairs, 0);
-        strbuf_add(out, e->options.is_crossed       ? " pairs, but those of the fold\n"
-                        : e->options.fold_count > 0 ? " pairs of the other folds\n"
-                                                    : " pairs of the training split\n");
+        if (!e->options.is_crossed) {
+            text_count(out, (double)e->train_pairs, 0);
+            strbuf_add(out, " pairs of ");
+        }
+        strbuf_add(out, e->options.fold_count > 0 ? "the other folds\n" : "the training split\n");
     }
     strbuf_add_char(out, '\n');
 }

@@ -415,8 +415,7 @@ void reward_evaluation_where(const struct reward_evaluation *e, struct strbuf *o
         strbuf_addf(out, "of the split %s",
                     options->all_splits ? "all" : split_name(options->split));
     } else if (options->is_crossed) {
-        strbuf_addf(out, "of %" PRId64 " folds, each judged by what was fitted to the others",
-                    options->fold_count);
+        strbuf_addf(out, "of %" PRId64 " folds, each judged out of fold", options->fold_count);
     } else {
         strbuf_addf(out, "of %" PRId64 " of %" PRId64 " folds", tested, options->fold_count);
     }

@@ -66,7 +66,7 @@ void reward_evaluation_deinit(struct reward_evaluation *e);
 /* The text that the user gave for a reward, or "length only", "bag of words". */
 const char *reward_evaluation_name(const struct reward_evaluation *e, int64_t reward);
 
-/* "of the split test", "of 4 of 16 folds", "of 5 folds, each judged by the others". */
+/* "of the split test", "of 4 of 16 folds", "of 5 folds, each judged out of fold". */
 void reward_evaluation_where(const struct reward_evaluation *e, struct strbuf *out);
 
 /* Row of a baseline, or -1. */
