@@ -4,8 +4,8 @@
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "policy/model_tokenizer.h"
-#include "policy/weight_source.h"
 #include "trainer/mismatched_answers.h"
+#include "trainer/saved_model.h"
 #include "trainer/sequence_logp.h"
 
 #include <math.h>
@@ -227,11 +227,7 @@ enum err_code direct_reference_hash(const struct direct_reference *reference,
                                     struct hash_state *state, struct error *err) {
     const struct align_config *config = reference->config;
     const char *path = config->reference[0] ? config->reference : config->train.model;
-    if (!align_direct_has_reference(config) || model_preset_of(path)) {
-        return ERR_OK; /* a preset's weights follow from the configuration */
-    }
-    SCOPED(weight_source) struct weight_source *source = NULL;
-    TRY(err_wrap(err, weight_source_open(path, &source, err), "reference"));
-    weight_source_hash(source, state);
-    return ERR_OK;
+    return align_direct_has_reference(config)
+               ? err_wrap(err, saved_model_hash(path, state, err), "reference")
+               : ERR_OK;
 }

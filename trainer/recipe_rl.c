@@ -103,15 +103,18 @@ static enum err_code open_other_reference(struct rl *rl, const char *path, struc
     return ERR_OK;
 }
 
+static const char *reference_path(const struct align_config *config) {
+    return config->reference[0] ? config->reference : config->train.model;
+}
+
 /* None where the regulariser reads none; adapters have theirs below them. */
 static enum err_code open_reference(struct rl *rl, struct error *err) {
-    const struct train_config *train = &rl->config->train;
-    const char *path = rl->config->reference;
+    const bool has_adapters = rl->config->train.train == TRAIN_LORA;
     if (!regulariser_needs_reference(&rl->regulariser)) {
         return ERR_OK;
     }
-    if (path[0] || train->train != TRAIN_LORA) {
-        return open_other_reference(rl, path[0] ? path : train->model, err);
+    if (rl->config->reference[0] || !has_adapters) {
+        return open_other_reference(rl, reference_path(rl->config), err);
     }
     rl->reference = rl->model;
     return ERR_OK;
@@ -210,6 +213,9 @@ static enum err_code hash_base(const struct rl *rl, const struct hash_digest *ba
     if (rl->held_out) {
         TRY(reward_hash(rl->held_out, &state, err));
     }
+    if (rl->own_reference) {
+        TRY(err_wrap(err, saved_model_hash(reference_path(rl->config), &state, err), "reference"));
+    }
     *out = hash_final(&state);
     return ERR_OK;
 }
@@ -235,6 +241,12 @@ static enum err_code run_recipe(struct rl *rl, const struct hash_digest *base_ha
     const int64_t watched = kept < config->watch.prompts ? kept : config->watch.prompts;
     const int64_t per_prompt = config->rollout.samples * config->rollout.new_tokens_max;
     const int64_t training = rl->prompts.count[PROMPT_TRAINING];
+    if (config->train.examples_per_step > training) {
+        return err_set(err, ERR_CONFIG,
+                       "examples_per_step=%" PRId64 ", and there are %" PRId64
+                       " prompts to learn from: a step would answer some of them twice",
+                       config->train.examples_per_step, training);
+    }
     SCOPED(strbuf) struct strbuf next = STRBUF_INIT(NEXT_BYTES_MAX);
     TRY(add_next(config, args->positionals[0], &next, err));
     const struct train_recipe recipe = {

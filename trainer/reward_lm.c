@@ -11,7 +11,6 @@
 #include "data/token_set.h"
 #include "policy/model_scorer.h"
 #include "policy/model_tokenizer.h"
-#include "policy/weight_source.h"
 #include "reward/reward_file.h"
 #include "trainer/lm_run.h"
 #include "trainer/saved_model.h"
@@ -84,27 +83,10 @@ static enum err_code score(struct reward *reward, const struct reward_item *item
 
 /* --- what it follows from --------------------------------------------------------------------- */
 
-/* Of adapters their own file; the model below them is named in it. */
-static enum err_code hash_weights(const struct reward_lm *lm, struct hash_state *state,
-                                  struct error *err) {
-    SCOPED(strbuf) struct strbuf adapters = STRBUF_INIT(PATH_MAX);
-    TRY(folder_path(lm->folder, "adapter_model.safetensors", &adapters, err));
-    if (file_exists(strbuf_text(&adapters))) {
-        struct hash_digest digest;
-        TRY(hash_file(strbuf_text(&adapters), &digest, err));
-        hash_update(state, &digest, sizeof digest);
-        return ERR_OK;
-    }
-    SCOPED(weight_source) struct weight_source *source = NULL;
-    TRY(weight_source_open(lm->folder, &source, err));
-    weight_source_hash(source, state);
-    return ERR_OK;
-}
-
 static enum err_code hash(struct reward *reward, struct hash_state *state, struct error *err) {
     const struct reward_lm *lm = (const struct reward_lm *)reward;
     hash_update(state, &lm->temperature, sizeof lm->temperature);
-    return hash_weights(lm, state, err);
+    return saved_model_hash(lm->folder, state, err);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

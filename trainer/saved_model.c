@@ -1,6 +1,8 @@
 /* saved_model.c - see saved_model.h. */
 #include "trainer/saved_model.h"
 
+#include "base/file.h"
+#include "base/folder.h"
 #include "base/scoped.h"
 #include "base/strbuf.h"
 #include "policy/lora_adapter.h"
@@ -35,4 +37,22 @@ enum err_code saved_model_open(const char *path, const struct model_options *opt
                                struct model **out_model, struct error *err) {
     return lora_adapter_is_in(path) ? open_adapted(path, options, out_model, err)
                                     : open_whole(path, options, out_model, err);
+}
+
+enum err_code saved_model_hash(const char *path, struct hash_state *state, struct error *err) {
+    if (model_preset_of(path)) {
+        return ERR_OK;
+    }
+    if (lora_adapter_is_in(path)) {
+        SCOPED(strbuf) struct strbuf adapters = STRBUF_INIT(PATH_MAX);
+        struct hash_digest digest;
+        TRY(folder_path(path, "adapter_model.safetensors", &adapters, err));
+        TRY(hash_file(strbuf_text(&adapters), &digest, err));
+        hash_update(state, &digest, sizeof digest);
+        return ERR_OK;
+    }
+    SCOPED(weight_source) struct weight_source *source = NULL;
+    TRY(weight_source_open(path, &source, err));
+    weight_source_hash(source, state);
+    return ERR_OK;
 }

@@ -255,6 +255,12 @@ static void fit_reward(struct project_case *p, const char *output, const char *s
     program_check_ok(&p->r);
 }
 
+static void move(struct project_case *p, const char *from, const char *to) {
+    struct error err = ERROR_INIT;
+    assert_ok(file_rename(scratch_path(p->scratch, from), scratch_path(p->scratch, to), &err),
+              &err);
+}
+
 /* The same spec, other weights: another objective half way. The run is made unfinished again by
  * taking its model away. */
 static void test_align__resume_refuses_another_reward(void **state) {
@@ -284,9 +290,27 @@ static void test_align__resume_refuses_another_reward(void **state) {
     program_check_ok(&p->r);
     assert_ok(folder_remove_tree(scratch_path(p->scratch, "w-a/final"), &err), &err);
     assert_ok(folder_remove_tree(scratch_path(p->scratch, "rm"), &err), &err);
-    assert_ok(file_rename(scratch_path(p->scratch, "other"), scratch_path(p->scratch, "rm"), &err),
-              &err);
+    move(p, "other", "rm");
     ALIGN(p, "w-a", "-s", "steps_max=2", "-r", spec, "--resume", "-q", NULL);
+    program_check_refused(&p->r, 2, "model_sha256");
+}
+
+static void test_align__resume_refuses_another_reference(void **state) {
+    struct project_case *p = *state;
+    struct error err = ERROR_INIT;
+    char reference[400];
+    (void)snprintf(reference, sizeof reference, "reference=%s", scratch_path(p->scratch, "ref"));
+    ALIGN(p, "ref-1", "-s", "steps_max=1", "-q", NULL);
+    program_check_ok(&p->r);
+    ALIGN(p, "ref-2", "-s", "steps_max=2", "-q", NULL);
+    program_check_ok(&p->r);
+    move(p, "ref-1/final", "ref");
+    ALIGN(p, "ref-a", "-s", "steps_max=2", "-s", reference, "-q", NULL);
+    program_check_ok(&p->r);
+    assert_ok(folder_remove_tree(scratch_path(p->scratch, "ref-a/final"), &err), &err);
+    move(p, "ref", "ref-1/final");
+    move(p, "ref-2/final", "ref");
+    ALIGN(p, "ref-a", "-s", "steps_max=2", "-s", reference, "-q", "--resume", NULL);
     program_check_refused(&p->r, 2, "model_sha256");
 }
 
@@ -328,6 +352,8 @@ static void test_align__refuses_and_makes_nothing(void **state) {
     struct project_case *p = *state;
     ALIGN(p, "r-a", "-s", "reward=", NULL);
     program_check_refused(&p->r, 2, "what are answers rewarded for? give --reward");
+    ALIGN(p, "r-a", "-s", "examples_per_step=1000000", "--dry-run", NULL);
+    program_check_refused(&p->r, 2, "there are 46 prompts to learn from");
     ALIGN(p, "r-a", "-s", "rollout.samples=1", NULL);
     program_check_refused(&p->r, 2, "1 of each is too few, take 2 or more");
     ALIGN(p, "r-a", "-s", "regulariser.alpha=1", NULL);
@@ -365,6 +391,7 @@ int main(void) {
         CASE(test_align__what_is_drawn_is_what_is_scored),
         CASE(test_align__adapters_are_drawn_from_too),
         CASE(test_align__resume_refuses_another_reward),
+        CASE(test_align__resume_refuses_another_reference),
         CASE(test_align__says_how_to_evaluate_what_it_left_out),
         CASE(test_align__interrupted_in_a_reward_finishes_the_step),
         CASE(test_align__plans_and_writes_nothing),
