@@ -330,11 +330,10 @@ static void test_align__says_how_to_evaluate_what_it_left_out(void **state) {
 /* A program that takes its time is where Ctrl-C nearly always comes. The 40th question is of the
  * first step, behind the 32 of the evaluation before it. */
 static void test_align__interrupted_in_a_reward_finishes_the_step(void **state) {
+    static const char reward[] = "command:n=0; while read -r x; do n=$((n+1)); "
+                                 "[ $n != 40 ] || { kill -INT $PPID; sleep 0.3; }; echo $n; done";
     struct project_case *p = *state;
-    ALIGN(p, "i-a", "-s", "steps_max=3", "-r",
-          "command:n=0; while read -r x; do n=$((n+1)); [ $n != 40 ] || { kill -INT $PPID; sleep "
-          "0.3; }; echo $n; done",
-          NULL);
+    ALIGN(p, "i-a", "-s", "steps_max=3", "-r", reward, NULL);
     assert_int_equal(p->r.status, 130);
     assert_non_null(strstr(p->r.err, "stopped after step 1 of 3; go on with --resume"));
     assert_true(file_exists(scratch_path(p->scratch, "i-a/checkpoint-1/state.json")));
