@@ -82,9 +82,9 @@ static void test_dpo__starts_at_the_reference_and_learns(void **state) {
     const double rejected = run_files_last(p, "a/eval_metrics.jsonl", "\"eval_rewards/rejected\":");
     assert_near(run_files_last(p, "a/eval_metrics.jsonl", "\"eval_rewards/margins\":"),
                 chosen - rejected, 1e-9);
-    assert_true(last_number(p, "a/eval_metrics.jsonl", "\"eval_mean_token_accuracy\":") <= 1.0);
-    assert_near(first_number(p, "a/metrics.jsonl", "\"logits/chosen\":"),
-                first_number(p, "a/metrics.jsonl", "\"logits/rejected\":"), 0.5);
+    assert_true(run_files_last(p, "a/eval_metrics.jsonl", "\"eval_mean_token_accuracy\":") <= 1.0);
+    assert_near(run_files_first(p, "a/metrics.jsonl", "\"logits/chosen\":"),
+                run_files_first(p, "a/metrics.jsonl", "\"logits/rejected\":"), 0.5);
     assert_non_null(strstr(p->r.err, "align: next: accord generate "));
     ALIGN(p, "dpo", "a", "--resume", NULL); /* there is nothing left to do */
     program_check_ok(&p->r);
@@ -150,12 +150,12 @@ static void test_kto__learns_from_labels(void **state) {
     program_check_ok(&p->r);
     assert_non_null(strstr(p->r.err, " answers to learn from, by labels that weigh "));
     assert_non_null(strstr(p->r.err, "good answers weigh "));
-    assert_near(first_number(p, "a/metrics.jsonl", "\"loss\":"), 0.5, 1e-6); /* sigma(0) */
-    assert_true(last_number(p, "a/eval_metrics.jsonl", "\"eval_loss\":") <
-                first_number(p, "a/eval_metrics.jsonl", "\"eval_loss\":"));
-    assert_true(last_number(p, "a/eval_metrics.jsonl", "\"eval_rewards/margins\":") > 0.0);
+    assert_near(run_files_first(p, "a/metrics.jsonl", "\"loss\":"), 0.5, 1e-6); /* sigma(0) */
+    assert_true(run_files_last(p, "a/eval_metrics.jsonl", "\"eval_loss\":") <
+                run_files_first(p, "a/eval_metrics.jsonl", "\"eval_loss\":"));
+    assert_true(run_files_last(p, "a/eval_metrics.jsonl", "\"eval_rewards/margins\":") > 0.0);
     size_t bytes = 0;
-    SCOPED(mem) char *metrics = read_file(p, "a/metrics.jsonl", &bytes);
+    SCOPED(mem) char *metrics = run_files_read(p, "a/metrics.jsonl", &bytes);
     assert_null(strstr(metrics, "accuracies"));
     assert_null(strstr(p->r.err, "accuracy"));
     ALIGN(p, "dpo", "b", "-s", "data.from=labels", NULL);

@@ -90,7 +90,7 @@ static int64_t comparisons(const struct import_cli *c) {
 
 /* The program fails with this status and one line, and the project is as it was: empty. */
 static void check_failure(struct import_cli *c, int status, const char *message) {
-    char expected[2048];
+    char expected[4096];
     (void)snprintf(expected, sizeof expected, "accord: %s\n", message);
     assert_string_equal(c->r.err, expected);
     assert_string_equal(c->r.out, "");
