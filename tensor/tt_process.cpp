@@ -13,6 +13,7 @@
 #include <ATen/Version.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
+#include <c10/core/Allocator.h>
 #include <torch/csrc/inductor/aoti_torch/c/shim.h>
 #include <torch/headeronly/version.h>
 
@@ -31,6 +32,48 @@
 
 namespace tt {
 namespace {
+
+constexpr size_t CPU_ALIGNMENT = 64; /* libtorch's own: a line of cache, a vector of AVX-512 */
+
+/* Before the data of a tensor lies where its block begins. */
+void *allocate_aligned(size_t bytes) {
+    const size_t space = bytes + CPU_ALIGNMENT; /* blocks of malloc are aligned to 16 */
+    auto *block = static_cast<char *>(space > bytes ? std::malloc(space) : nullptr);
+    TORCH_CHECK_WITH(OutOfMemoryError, block, "can't allocate memory: ", bytes,
+                     " bytes for a tensor");
+    const size_t past = reinterpret_cast<uintptr_t>(block) % CPU_ALIGNMENT;
+    void **data = reinterpret_cast<void **>(block + CPU_ALIGNMENT - past);
+    data[-1] = block;
+    return data;
+}
+
+void release_aligned(void *data) {
+    if (data) {
+        std::free(static_cast<void **>(data)[-1]);
+    }
+}
+
+/* Tensors on the CPU, within blocks of malloc. libtorch takes posix_memalign, and that of glibc
+ * before 2.38 looks for a block larger than what it returns, so that a freed tensor leaves a hole
+ * that the next one of its size does not fit in. */
+class aligned_allocator final : public c10::Allocator {
+  public:
+    c10::DataPtr allocate(size_t bytes) override {
+        void *data = bytes > 0 ? allocate_aligned(bytes) : nullptr;
+        return {data, data, &release_aligned, c10::Device(c10::DeviceType::CPU)};
+    }
+
+    c10::DeleterFnPtr raw_deleter() const override {
+        return &release_aligned;
+    }
+
+    void copy_data(void *to, const void *from, size_t bytes) const override {
+        default_copy_data(to, from, bytes);
+    }
+};
+
+aligned_allocator cpu_allocator;
+REGISTER_ALLOCATOR(c10::DeviceType::CPU, &cpu_allocator)
 
 void (*trace_sink)(void *context, const char *line);
 void *trace_sink_context;

@@ -5,6 +5,7 @@
 #include "tensor/tt_peers.h"
 #include "tests/support/test.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -219,15 +220,40 @@ static void test_exceptions__never_leave_the_shim(void **state) {
     }
 }
 
-/* A petabyte: libtorch's own allocator refuses. */
+/* A petabyte: malloc refuses. */
 static void test_huge_tensor__is_out_of_memory(void **state) {
     (void)state;
     struct error err = ERROR_INIT;
     tt_scope *s = tt_scope_open(TT_NO_GRAD);
     assert_null(tt_zeros(s, TT_F64, TT_SHAPE(INT64_C(1) << 47)));
     assert_fails(tt_scope_check(s, &err), ERR_OOM,
-                 "zeros: DefaultCPUAllocator: can't allocate memory: you tried to allocate", &err);
+                 "zeros: can't allocate memory: 1125899906842624 bytes for a tensor", &err);
     tt_scope_close(s);
+}
+
+#define BLOCKS 64
+
+/* 64 tensors of 64 KiB, a small one behind each so that freed neighbours do not become one. */
+static void fill(tt_scope *large, tt_scope *small) {
+    for (int64_t i = 0; i < BLOCKS; i++) {
+        assert_non_null(tt_zeros(large, TT_F32, TT_SHAPE(16384)));
+        assert_non_null(tt_zeros(small, TT_F32, TT_SHAPE(64)));
+    }
+}
+
+/* The second 64 fit where the first were: the heap grows by the small ones, not by 4 MiB. */
+static void test_freed_tensors__leave_room_for_others_of_their_size(void **state) {
+    (void)state;
+    tt_scope *small = tt_scope_open(TT_NO_GRAD);
+    tt_scope *large = tt_scope_open(TT_NO_GRAD);
+    fill(large, small);
+    tt_scope_close(large);
+    const size_t heap_bytes = mallinfo2().arena;
+    large = tt_scope_open(TT_NO_GRAD);
+    fill(large, small);
+    assert_in_range(mallinfo2().arena, heap_bytes, heap_bytes + 1024 * 1024);
+    tt_scope_close(large);
+    tt_scope_close(small);
 }
 
 /* struct tt_shape holds eight dimensions. */
@@ -542,6 +568,7 @@ int main(void) {
         scoped_test(test_scope__refuses_another_thread),
         scoped_test(test_exceptions__never_leave_the_shim),
         scoped_test(test_huge_tensor__is_out_of_memory),
+        scoped_test(test_freed_tensors__leave_room_for_others_of_their_size),
         scoped_test(test_rank__is_at_most_eight),
         scoped_test(test_expect__names_variable_and_dimensions),
         scoped_test(test_grad_mode__belongs_to_the_scope_of_the_op),
