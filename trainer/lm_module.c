@@ -133,12 +133,23 @@ static enum err_code check_current_folder(struct error *err) {
     return ERR_OK;
 }
 
+/* Two caches within libtorch keep 252 KiB for each shape of a matrix product in bf16, for up to
+ * 1024 shapes: oneDNN's the kernel, and ideep's, in front of it, a description that oneDNN has as
+ * well. Texts of all lengths make some 300 shapes. Without ideep's a product takes as long; a
+ * kernel that oneDNN makes again takes 0.2 ms, and the passes of a micro-batch need some 20. The
+ * user's own choice stands. */
+static void limit_kernel_caches(void) {
+    (void)setenv("LRU_CACHE_CAPACITY", "1", 0);
+    (void)setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64", 0);
+}
+
 static enum err_code load_torch(struct error *err) {
     char folder[PATH_MAX], path[PATH_MAX];
     void *c10 = NULL, *torch_cpu = NULL;
     TRY(check_current_folder(err));
     TRY(lm_module_torch_folder(folder, err));
     TRY(load_openmp(err));
+    limit_kernel_caches();
     TRY(join_path(folder, "lib/libc10.so", path, err));
     TRY(load_file(path, SETUP_REMEDY, &c10, err));
     TRY(join_path(folder, "lib/libtorch_cpu.so", path, err));
