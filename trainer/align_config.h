@@ -103,6 +103,11 @@ static inline bool align_direct_has_reference(const struct align_config *config)
     return config->method != ALIGN_SIMPO && config->method != ALIGN_ORPO && !is_plain_pm;
 }
 
+/* Whose log-probabilities distances are measured to. */
+static inline const char *align_reference_path(const struct align_config *config) {
+    return config->reference[0] ? config->reference : config->train.model;
+}
+
 extern const struct config_table align_config_table;
 extern const char *const align_method_names[ALIGN_METHOD_COUNT];
 

@@ -226,8 +226,8 @@ int64_t direct_reference_tokens(const struct direct_reference *reference) {
 enum err_code direct_reference_hash(const struct direct_reference *reference,
                                     struct hash_state *state, struct error *err) {
     const struct align_config *config = reference->config;
-    const char *path = config->reference[0] ? config->reference : config->train.model;
     return align_direct_has_reference(config)
-               ? err_wrap(err, saved_model_hash(path, state, err), "reference")
+               ? err_wrap(err, saved_model_hash(align_reference_path(config), state, err),
+                          "reference")
                : ERR_OK;
 }

@@ -103,10 +103,6 @@ static enum err_code open_other_reference(struct rl *rl, const char *path, struc
     return ERR_OK;
 }
 
-static const char *reference_path(const struct align_config *config) {
-    return config->reference[0] ? config->reference : config->train.model;
-}
-
 /* None where the regulariser reads none; adapters have theirs below them. */
 static enum err_code open_reference(struct rl *rl, struct error *err) {
     const bool has_adapters = rl->config->train.train == TRAIN_LORA;
@@ -114,7 +110,7 @@ static enum err_code open_reference(struct rl *rl, struct error *err) {
         return ERR_OK;
     }
     if (rl->config->reference[0] || !has_adapters) {
-        return open_other_reference(rl, reference_path(rl->config), err);
+        return open_other_reference(rl, align_reference_path(rl->config), err);
     }
     rl->reference = rl->model;
     return ERR_OK;
@@ -214,7 +210,8 @@ static enum err_code hash_base(const struct rl *rl, const struct hash_digest *ba
         TRY(reward_hash(rl->held_out, &state, err));
     }
     if (rl->own_reference) {
-        TRY(err_wrap(err, saved_model_hash(reference_path(rl->config), &state, err), "reference"));
+        TRY(err_wrap(err, saved_model_hash(align_reference_path(rl->config), &state, err),
+                     "reference"));
     }
     *out = hash_final(&state);
     return ERR_OK;
